@@ -1,0 +1,291 @@
+"""The command line: one function a command. Each reads its options, calls the library and says what came of it.
+
+Modules are imported inside the commands, so that `synthir --help` is quick and converting never loads torch.
+Exit status: 0 done, 1 failed, 2 usage, 3 some inputs refused, 4 verification failed, 5 engine, 6 no space, 130 interrupted.
+"""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__, console
+from .errors import SynthIRError
+
+if TYPE_CHECKING:
+    from .convert import Plan
+    from .journal import Manifest
+
+SOME_REFUSED, NOT_VERIFIED, INTERRUPTED = 3, 4, 130
+DEFAULT_ENGINE = "cascade-lwir-s"
+
+PATH = click.Path(path_type=Path)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+QUIET = click.option(
+    "--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr; refusals and errors stay."
+)
+IMAGES = click.option("--images", type=PATH, help="Folder that the file names in the labels are relative to.")
+FORMAT = click.option("--format", "form", help="coco, yolo, voc or folder; detected from the source if not given.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="synthir")
+def program() -> None:
+    """Turn labelled RGB datasets into labelled synthetic infrared ones."""
+
+
+@program.command()
+@click.argument("source", type=PATH)
+@IMAGES
+@click.option("--out", type=PATH, help="Folder to write; NAME-ir in the current directory if not given.")
+@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, help="A shipped model, or the file of an engine.")
+@FORMAT
+@click.option("--dry-run", is_flag=True, help="Plan, say what would be done and refused, and write nothing.")
+@click.option(
+    "--resume", is_flag=True, help="Insist that there is an unfinished job; it is resumed anyway where there is one."
+)
+@click.option("--overwrite", is_flag=True, help="Take away what an earlier conversion wrote there, and begin anew.")
+@click.option("--strict", is_flag=True, help="Stop at the first refused picture.")
+@click.option(
+    "--max-failures", default=-1, metavar="N", help="Stop when more than N pictures are refused; -1 is never."
+)
+@click.option("--limit", default=0, metavar="N", help="Convert the first N pictures only; 0 is all.")
+@click.option("--batch", default=1, show_default=True, metavar="N", help="Pictures a call of the engine.")
+@click.option("--workers", default=2, show_default=True, metavar="N", help="Threads that decode and encode.")
+@click.option("--channels", type=click.Choice([1, 3]), default=1, show_default=True, help="3 repeats the one.")
+@click.option("--ext", type=click.Choice(["keep", "png", "jpg", "tif"]), default="keep", show_default=True)
+@click.option("--bit-depth", type=click.Choice([8, 16]), default=8, show_default=True, help="16 needs png or tif.")
+@click.option("--polarity", type=click.Choice(["white-hot", "black-hot"]), default="white-hot", show_default=True)
+@click.option(
+    "--max-side", default=0, metavar="PIXELS", help="Longest side the network sees; the result keeps its size."
+)
+@JSON
+@QUIET
+def convert(
+    source: Path,
+    images: Path | None,
+    out: Path | None,
+    engine: str,
+    form: str | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> int:
+    """Convert SOURCE: a COCO file, a data.yaml, a VOC folder, a folder of pictures or one picture."""
+    from . import formats
+    from .convert import Options, plan, run
+    from .engine import check_papers, open_engine
+    from .shipped import engine_payload
+    from .specs import Polarity
+    from .target import default_target
+
+    options = Options(**{**chosen, "polarity": Polarity(chosen["polarity"])})
+    payload = engine_payload(engine)
+    spec = check_papers(payload)
+    dataset = formats.read(source, images, form)
+    target = out or default_target(source, dataset, Path.cwd())
+    planned = plan(dataset, target, spec, options)
+    console.say(quiet, *dataset.notes, f"{dataset.format}: {len(planned.images)} pictures from {source} to {target}")
+    console.say(quiet or not planned.done, f"resuming: {len(planned.done)} are done")
+    if dry_run:
+        return _dry(planned, as_json)
+    with open_engine(payload) as opened, console.progress(quiet) as moved:
+        manifest = run(planned, opened, moved)
+    return _converted(manifest, target, as_json)
+
+
+def _dry(planned: "Plan", as_json: bool) -> int:
+    """Say what a plan would do."""
+    console.refusals([str(error) for _, error in planned.refused], "the report of --json")
+    left = len(planned.images) - len(planned.done)
+    data = {
+        "target": str(planned.target),
+        "format": planned.dataset.format,
+        "to_convert": left,
+        "done": len(planned.done),
+        "estimated_bytes": planned.estimated_bytes,
+        "refused": [{"name": name, "code": error.code, "message": str(error)} for name, error in planned.refused],
+    }
+    size = console.size(planned.estimated_bytes)
+    text = f"would convert {left} pictures to {planned.target}, at least {size}, and refuse {len(planned.refused)}"
+    console.result(as_json, data, text)
+    return SOME_REFUSED if planned.refused else 0
+
+
+def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
+    """Say what was converted and what was refused."""
+    from .journal import MANIFEST
+
+    console.refusals([row.message for row in manifest.refused], str(target / MANIFEST))
+    refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]
+    data = {"target": str(target), "format": manifest.job.format, "counts": manifest.counts, "refused": refused}
+    text = f"{target}: {len(manifest.pictures)} infrared pictures, {len(manifest.labels)} label files"
+    text += f", {len(refused)} refused" if refused else ""
+    console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")
+    return SOME_REFUSED if refused else 0
+
+
+@program.command()
+@click.argument("source", type=PATH)
+@IMAGES
+@FORMAT
+@JSON
+def inspect(source: Path, images: Path | None, form: str | None, as_json: bool) -> int:
+    """Say what SOURCE holds: format, pictures, sizes, labels, what would be refused and what looks odd."""
+    from . import formats
+    from .summary import summarise
+
+    seen = summarise(formats.read(source, images, form))
+    refused = [{"name": name, "code": error.code, "message": str(error)} for name, error in seen.refused]
+    rows = [
+        ("format", seen.format),
+        ("folder", seen.root),
+        ("pictures", str(seen.pictures)),
+        *(("", f"{count} x {size}") for size, count in seen.sizes[:10]),
+        ("boxes", str(seen.boxes)),
+        ("label files", str(len(seen.label_files))),
+        *(("", f"{place}  {console.size(count)}") for place, count in seen.label_files[:10]),
+        ("refused", str(len(refused))),
+        *(("", row["message"]) for row in refused[: console.SHOWN]),
+        *(("note", note) for note in seen.notes),
+    ]
+    data = {**dataclasses.asdict(seen), "refused": refused}
+    console.result(as_json, data, console.table(rows))
+    return 0
+
+
+@program.group()
+def models() -> None:
+    """The models that are shipped."""
+
+
+@models.command("ls")
+@JSON
+def models_ls(as_json: bool) -> int:
+    """List the shipped models."""
+    from . import shipped
+    from .engine import papers_of
+    from .specs import read_engine_spec
+
+    rows = []
+    for name in shipped.models():
+        spec = read_engine_spec(papers_of(shipped.engine_payload(name)))
+        agreement = f"{spec.agreement.psnr_db:.1f} dB" if spec.agreement else "not compared"
+        rows.append((name, spec.band, spec.polarity, spec.backend, spec.precision, agreement))
+    head = ("name", "band", "polarity", "backend", "precision", "agreement with float32")
+    data = [dict(zip(head, row, strict=True)) for row in rows]
+    console.result(as_json, data, console.table([head, *rows]))
+    return 0
+
+
+@models.command("show")
+@click.argument("name")
+def models_show(name: str) -> int:
+    """Print the card of a model: data, numbers, limits, licence."""
+    from .shipped import model_folder
+
+    click.echo((model_folder(name) / "README.md").read_text(encoding="utf-8"))
+    return 0
+
+
+@program.command("checks")
+@JSON
+def checks_(as_json: bool) -> int:
+    """Say what is installed, which backends work here, and how to get what is missing."""
+    from .checks import checks
+
+    found = checks()
+    rows = [(c.kind, c.name, "ok" if c.good else "--", c.detail + (f"   {c.fix}" if c.fix else "")) for c in found]
+    console.result(as_json, [dataclasses.asdict(check) for check in found], console.table(rows))
+    return 0 if all(check.good for check in found if check.needed) else 1
+
+
+@program.command("compile")
+@click.argument("name")
+@click.option("--backend", default="openvino", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="The fastest that agrees if not given."
+)
+@click.option("--out", type=PATH, required=True, help="File to write, e.g. cascade.xml; its papers go beside it.")
+@JSON
+def compile_(name: str, backend: str, precision: str | None, out: Path, as_json: bool) -> int:
+    """Compile NAME, a shipped model or the folder of a trained one, into an engine."""
+    from .compile import compile_engine
+    from .engine import papers_of
+    from .shipped import model_place
+    from .specs import Precision, read_engine_spec
+
+    made = compile_engine(model_place(name), out, backend, Precision(precision) if precision else None)
+    spec = read_engine_spec(papers_of(made))
+    how = (
+        f"{spec.agreement.psnr_db:.1f} dB from float32 on {spec.agreement.pictures} pictures" if spec.agreement else ""
+    )
+    data = {"engine": str(made), "papers": str(papers_of(made)), "precision": spec.precision, "agreement": how}
+    console.result(as_json, data, f"{made}: {spec.backend} {spec.precision}, {how}")
+    return 0
+
+
+@program.command()
+@click.argument("config", type=PATH)
+@click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
+@click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
+@click.option("--max-minutes", type=float, default=float("inf"), help="Stop then; the same command goes on.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) -> int:
+    """Train the generator that CONFIG, a TOML file, describes."""
+    from .training import train_from
+
+    click.echo(train_from(config, data, out, seed=seed, max_minutes=max_minutes))
+    return 0
+
+
+@program.command()
+@click.argument("name")
+@click.option("--protocol", type=PATH, required=True, help="TOML file that says what is measured on which pictures.")
+@click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
+@click.option("--out", type=PATH, required=True, help="Folder of the report.")
+def evaluate(name: str, protocol: Path, data: Path, out: Path) -> int:
+    """Measure NAME, a shipped model or the folder of a trained one, beside plain baselines."""
+    from .evaluate import evaluate_from
+
+    click.echo(evaluate_from(name, protocol, data, out))
+    return 0
+
+
+@program.group()
+def bench() -> None:
+    """Measure this machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status; errors become one line on stderr."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_status(words))
+
+
+def _status(words: list[str]) -> int:
+    """Run a command and give its exit status."""
+    try:
+        done: int | None = program.main(words, prog_name="synthir", standalone_mode=False)
+        return done or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.interrupted(words)
+        return INTERRUPTED
+    except BrokenPipeError:
+        console.silence_stdout()
+        return 1
+    except OSError as error:
+        wrapped = SynthIRError(error.strerror or type(error).__name__, where=str(error.filename or ""))
+        console.failure(wrapped, "--json" in words)
+        return wrapped.exit_status
+    except SynthIRError as error:
+        console.failure(error, "--json" in words)
+        return error.exit_status

@@ -1,0 +1,150 @@
+"""The conversion of a dataset: plan it, run it, verify it later.
+
+plan(dataset, target, spec, options) -> Plan     what would be done; see plan.py
+run(plan, engine, progress) -> Manifest          pictures (see pipeline.py), then labels, then the manifest
+verify(target, source) -> Report                 what lies there is what the manifest says; see verify.py
+"""
+
+import contextlib
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+from .dataset import ImageRef
+from .engine import Engine
+from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy
+from .files import PART, contained, sha256_bytes, sha256_file, write_atomic
+from .images import DIGITAL_SOURCE
+from .journal import (
+    CAUTION,
+    FOLDER,
+    JOURNAL,
+    MANIFEST,
+    VERSION,
+    Converted,
+    Job,
+    Journal,
+    Label,
+    Manifest,
+    job_of,
+    locked,
+    manifest_bytes,
+    refusal,
+    remove_journal,
+    standing,
+)
+from .pipeline import Progress, pictures, write
+from .plan import Options, Plan, plan
+from .verify import Report, verify
+
+__all__ = ["Options", "Plan", "Progress", "Report", "plan", "run", "verify"]
+
+
+def silent(done: int, refused: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def run(plan: Plan, engine: Engine, progress: Progress = silent) -> Manifest:
+    """Convert what is left of a plan; write labels as read; write the manifest last.
+
+    A picture that fails is in the manifest's ledger, the others go on. Raises TargetBusy, EngineIncompatible, NoSpace
+    and TooManyFailures; then, as after KeyboardInterrupt or a kill, the same plan made anew goes on where it stopped.
+    """
+    if engine.spec != plan.spec:
+        why = f"planned for {plan.spec.generator}, given {engine.spec.generator}"
+        raise EngineIncompatible("another engine than planned", where=str(plan.target), why=why, fix="plan again")
+    with locked(plan.target), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged EXIF data, which is not needed
+        job = this_job(plan.dataset, plan.spec, plan.options)
+        journal = begin(plan, job)
+        try:
+            done, refused = pictures(plan, engine, journal, progress)
+            labels = write_labels(plan, job, journal)
+        finally:
+            journal.close()
+        manifest = manifest_of(plan, job, done, refused, labels)
+        write_atomic(plan.target / MANIFEST, manifest_bytes(manifest))
+        remove_journal(plan.target)
+        return manifest
+
+
+def begin(plan: Plan, job: Job) -> Journal:
+    """Sweep the target of torn and overwritten files and open the journal. Raises TargetBusy."""
+    target, found = plan.target, plan.standing
+    if standing(target) != found:
+        why = "another process wrote there since it was planned"
+        raise TargetBusy("the target changed", where=str(target), why=why, fix="run the same command again")
+    for part in [*(target / FOLDER).glob(f"*{PART}"), *(target / p for p in found.present if p.endswith(PART))]:
+        part.unlink()
+    if not plan.options.overwrite:
+        return Journal(target / JOURNAL, job)
+    old = [target / place for place in found.listed & found.present if place != MANIFEST]
+    for path in old:
+        path.unlink()
+    for folder in sorted({above for path in old for above in path.parents if target in above.parents}, reverse=True):
+        with contextlib.suppress(OSError):  # it holds files that are not ours
+            folder.rmdir()
+    journal = Journal(target / JOURNAL, job, anew=True)
+    (target / MANIFEST).unlink(missing_ok=True)
+    return journal
+
+
+def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
+    """Write the label files as read, only names of pictures spliced; those that lie there already are left.
+
+    Raises BrokenLabels where they changed since the job began.
+    """
+    read, renames = plan.dataset.labels.files({}), plan.renames()
+    if job_of(plan.spec, plan.options.shaping(), plan.dataset.format, read) != job:
+        where = str(plan.dataset.root)
+        raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
+    out = plan.dataset.labels.files(renames) if renames else read
+    labels = [Label(place, sha256_bytes(out[place]), source_hash(plan, place, read[place])) for place in sorted(out)]
+    manifest, present = plan.standing.manifest, plan.standing.present
+    there = {label.place: label.sha256 for label in manifest.labels if label.place in present} if manifest else {}
+    there = {} if plan.options.overwrite else there
+    for label in labels:
+        journal.begin(label.place)
+    with threads(plan.options.workers) as pool:
+        new = [label.place for label in labels if there.get(label.place) != label.sha256]
+        list(pool.map(lambda place: write(plan.target / place, out[place]), new))
+    return tuple(labels)
+
+
+def check_label_names(plan: Plan) -> None:
+    """Raises NameCollision where a label file would lie where a picture or our own files lie."""
+
+
+def source_hash(plan: Plan, place: str, read: bytes) -> str:
+    """sha256 of a label file in the source; of what was read where it does not lie at its place there."""
+    path = plan.dataset.root / place
+    return sha256_file(path) if path.is_file() else sha256_bytes(read)
+
+
+def manifest_of(
+    plan: Plan, job: Job, done: dict[str, Converted], refused: dict[int, SynthIRError], labels: tuple[Label, ...]
+) -> Manifest:
+    """The manifest of a finished run, everything in the order of the plan."""
+    pairs = zip(plan.images, plan.places, strict=True)
+    lines = tuple(with_source(done[place], ref, plan) for ref, place in pairs if place in done)
+    late = [(plan.images[index].place, refused[index]) for index in sorted(refused)]
+    ledger = tuple(refusal(name, error) for name, error in [*plan.refused, *late])
+    return Manifest(
+        version=VERSION,
+        synthetic=True,
+        digital_source_type=DIGITAL_SOURCE,
+        caution=CAUTION,
+        job=job,
+        engine=plan.spec,
+        counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels)},
+        notes=plan.dataset.notes,
+        refused=ledger,
+        labels=labels,
+        pictures=lines,
+    )
+
+
+def with_source(picture: Converted, ref: ImageRef, plan: Plan) -> Converted:
+    """The manifest's line of a picture, with its place below the source root where that is another."""
+    path, root = str(ref.path), f"{plan.dataset.root}/"
+    source = path.removeprefix(root) if path.startswith(root) else ref.place
+    return Converted(picture.place, picture.sha256, picture.source_sha256, source if source != picture.place else "")

@@ -1,0 +1,116 @@
+"""A dataset, seen only as far as a conversion must see it: which pictures, and the label files as bytes.
+
+Formats (`synthir/formats/`) make a Dataset; `synthir.convert` reads it. Nothing here knows a format.
+Places are POSIX paths relative to the source root, and mean the same below the target.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import BrokenLabels, SynthIRError, UnsupportedPicture
+
+PICTURE_ENDINGS = frozenset(
+    (
+        *(".avif", ".bmp", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"),
+        *(".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+    )
+)
+"""Endings, lower case, that make a file a picture; one that cannot be decoded is refused later, never passed over."""
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height of an object in pixels of its picture, from the top left corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One picture to convert."""
+
+    place: str
+    """Where it lies below the target, e.g. `val2017/000139.jpg`."""
+    path: Path
+    """Where its bytes are read."""
+    where: str
+    """What to name in a message, e.g. `val.json images[3] id 139`."""
+    width: int = 0
+    """Declared width in pixels; 0 where the labels declare none."""
+    height: int = 0
+    """Declared height in pixels; 0 where the labels declare none."""
+
+
+@dataclass(frozen=True)
+class LabelCarry:
+    """The label files of a dataset, carried, never translated.
+
+    `files({})` gives each label file as it was read: relative place -> the same bytes. With renames (old place -> new
+    place of a picture, e.g. another extension) only the file names inside are spliced; every other byte stays.
+    `boxes()` gives the objects of each picture by the picture's place, for pictures and figures; it may be slow.
+    """
+
+    files: Callable[[Mapping[str, str]], dict[str, bytes]]
+    boxes: Callable[[], dict[str, list[Box]]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a format read: pictures in the order of the labels, labels kept whole."""
+
+    format: str
+    root: Path
+    """The folder that is read and never touched; its hash before a conversion equals its hash after."""
+    images: tuple[ImageRef, ...]
+    labels: LabelCarry
+    refused: tuple[tuple[str, SynthIRError], ...] = ()
+    """Pictures that cannot be converted, known from the labels alone: (place or name, the reason)."""
+    notes: tuple[str, ...] = field(default=())
+    """Sentences a person should read, e.g. what was rewritten in data.yaml and why."""
+    protected: tuple[Path, ...] = field(default=())
+    """Further source files and folders that the target must not contain or lie in."""
+
+
+def is_picture(name: str) -> bool:
+    """True where the ending of a file name is that of a picture; hidden files (`._a.jpg`) are none."""
+    last = name.rpartition("/")[2]
+    return last[:1] != "." and f".{last.rpartition('.')[2].lower()}" in PICTURE_ENDINGS and "." in last
+
+
+def picture_names(folder: Path) -> list[str]:
+    """The pictures below a folder as sorted POSIX names relative to it; links are followed, hidden folders are not."""
+    seen: set[str] = set()
+    found: list[str] = []
+    for base, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(base)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            inner = Path(base).relative_to(folder)
+            found += [(inner / name).as_posix() for name in files if is_picture(name)]
+        seen.add(real)
+    return sorted(found)
+
+
+def picture_folders(folder: Path) -> list[str]:
+    """Names of the folders, at most two levels down, that hold pictures: what a person may mean by --images."""
+    near = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
+    return [
+        path.relative_to(folder).as_posix() for path in near if any(is_picture(entry.name) for entry in path.iterdir())
+    ]
+
+
+def label_bytes(path: Path) -> bytes:
+    """The bytes of a label file. Raises BrokenLabels where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BrokenLabels("the label file cannot be read", where=str(path), why=why, fix="check its rights") from error
+
+
+def check_name(place: str) -> None:
+    """Raises UnsupportedPicture for a name that is no Unicode: neither labels nor a manifest could name it."""
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        shown = place.encode("utf-8", "backslashreplace").decode()
+        why = "the bytes of the name are not UTF-8"
+        raise UnsupportedPicture("a name that is not text", where=shown, why=why, fix="rename the file") from None

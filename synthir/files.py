@@ -1,0 +1,121 @@
+"""Files that appear whole or not at all: atomic and durable writes, sha256, containment of paths."""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from .errors import EscapingPath, NoSpace
+
+PART = ".synthir-part"
+"""Ending of a file that is being written; one found later is left over from a kill and may be deleted."""
+
+HARMLESS = re.compile(r"(?!\.)[^/\\:\0]+(?:/(?!\.)[^/\\:\0]+)*")
+"""Relative names that need no second look: no part begins with a dot, no drive, no backslash, no NUL."""
+
+
+def sha256_bytes(data: bytes) -> str:
+    """The sha256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all, and, if durable, also after a power cut.
+
+    Missing parent folders are made. Raises NoSpace where the disk is full; nothing is left behind then.
+    """
+    part = path.with_name(path.name + PART)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+        if durable:
+            fsync_folder(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise no_space(error, path) or error from None
+
+
+def no_space(error: OSError, path: Path) -> NoSpace | None:
+    """NoSpace if that is what the operating system said, else None."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    fix = "free some space and run the same command again; finished pictures are kept"
+    return NoSpace("no space left", where=str(path), why=error.strerror or "disk full", fix=fix)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes on the disk that holds, or will hold, the folder."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def contained(name: str, where: str) -> str:
+    """A relative POSIX name that stays inside its folder, with `.` parts removed; else EscapingPath.
+
+    `a/./b.jpg` becomes `a/b.jpg`; `../b.jpg`, `/b.jpg`, `C:\\b.jpg` and names with a NUL are refused.
+    """
+    if HARMLESS.fullmatch(name):  # nearly all names: asked for each of a hundred thousand pictures
+        return name
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part != "."]
+    drive = len(name) > 1 and name[1] == ":"
+    if parts and not drive and "\0" not in name and parts[0] != "/" and ".." not in parts:
+        return "/".join(parts)
+    why = "an absolute path, a drive or `..` could be written outside the target"
+    fix = "give the folder that all names are inside with --images, and make the names relative to it"
+    raise EscapingPath(f"file name {name!r} leaves the images folder", where=where, why=why, fix=fix)
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """The names of the files directly in a folder; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_file())
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """True where path, links resolved, is the folder or lies below it."""
+    resolved, base = path.resolve(), folder.resolve()
+    return resolved == base or base in resolved.parents
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, links not followed, sorted by name."""
+    for base, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(base) / name for name in sorted(names))
+
+
+def sha256_tree(folder: Path) -> str:
+    """One sha256 over the relative names and bytes of every file below a folder."""
+    digest = hashlib.sha256()
+    for path in walk_files(folder):
+        digest.update(
+            f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode("utf-8", "surrogateescape")
+        )
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""data.yaml: which pictures it names, and how it is rewritten so that it works after the folder has moved.
+
+The file is only ever composed, never constructed: no tag is obeyed, no alias is expanded, no value is interpreted.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ..errors import BrokenLabels
+
+SPLITS = ("train", "val", "validation", "test", "minival")
+LEFT_OUT = ("path", "download")
+"""Keys a rewritten file does not have: one leads back to the visible pictures, the other is executed by trainers."""
+LIMIT = 1_000_000
+"""Bytes of the longest data.yaml that is read; those with a thousand classes have fifty thousand."""
+NOTHING = ("", "~", "null", "Null", "NULL")
+PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "int", "float", "bool", "null", "timestamp", "merge")
+)
+
+
+@dataclass(frozen=True)
+class DataYaml:
+    """What matters of a data.yaml."""
+
+    text: str
+    path: str
+    """The value of `path:`, empty where there is none."""
+    splits: tuple[tuple[str, tuple[str, ...]], ...]
+    """Split -> its folders and lists, as written."""
+    keys: frozenset[str]
+    values: tuple[tuple[int, int, str], ...]
+    """Start, end and text of every split entry, as offsets in characters."""
+    cuts: tuple[tuple[int, int], ...]
+    """Start and end of every key that is left out when the file is rewritten, with its value."""
+
+
+def parsed(data: bytes, where: str) -> DataYaml:
+    """Read a data.yaml. Raises BrokenLabels where it is no YAML, carries tags of its own, or names no split."""
+    root, text = _composed(data, where)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    found = {key.value: value for key, value in pairs if isinstance(key.value, str)}
+    entries = {split: _entries(found[split], split, where) for split in SPLITS if split in found}
+    splits = tuple((split, tuple(node.value for node in nodes)) for split, nodes in entries.items() if nodes)
+    if not splits:
+        why = f"none of {', '.join(SPLITS)} names a folder or a list"
+        raise BrokenLabels("no pictures named", where=where, why=why, fix="add train: and val: with their folders")
+    base = found.get("path")
+    path = base.value if isinstance(base, yaml.ScalarNode) and base.value not in NOTHING else ""
+    values = [(n.start_mark.index, n.end_mark.index, n.value) for nodes in entries.values() for n in nodes]
+    ends = [key.start_mark.index for key, _ in pairs[1:]] + [pairs[-1][1].end_mark.index]
+    starts = [(key.value, key.start_mark.index) for key, _ in pairs]
+    cuts = tuple((start, end) for (key, start), end in zip(starts, ends, strict=True) if key in LEFT_OUT)
+    return DataYaml(text, path, splits, frozenset(found), tuple(values), cuts)
+
+
+def _composed(data: bytes, where: str) -> tuple[yaml.Node | None, str]:
+    """The nodes of a YAML file and its text. Raises BrokenLabels."""
+    fix = "write it as a plain YAML file in UTF-8 with train:, val: and names:"
+    if len(data) > LIMIT:
+        raise BrokenLabels("too long for a data.yaml", where=where, why=f"more than {LIMIT} bytes", fix=fix)
+    try:
+        text = data.decode("utf-8-sig")
+        for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            tag = getattr(event, "tag", None)
+            if tag is not None and tag not in (*PLAIN_TAGS, "!"):
+                mark: Any = event.start_mark
+                why = f"line {mark.line + 1} has the tag {tag}, which other readers would execute"
+                raise BrokenLabels("a tag that is not plain YAML", where=where, why=why, fix="take the tag out")
+        return yaml.compose(text, Loader=yaml.BaseLoader), text
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise BrokenLabels("not a YAML file", where=where, why=why, fix=fix) from error
+    except RecursionError as error:
+        raise BrokenLabels("nested too deep", where=where, why="no data.yaml needs that", fix=fix) from error
+
+
+def _entries(node: Any, split: str, where: str) -> list[yaml.ScalarNode]:
+    """The folders and lists that a split names. Raises BrokenLabels where it is neither text nor a list of texts."""
+    nodes: list[Any] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    if not all(isinstance(inner, yaml.ScalarNode) for inner in nodes):
+        fix = "name a folder, a .txt list, or a list of those"
+        raise BrokenLabels(f"`{split}:` is no path", where=f"{where} line {node.start_mark.line + 1}", fix=fix)
+    return [inner for inner in nodes if inner.value not in NOTHING]
+
+
+def rewritten(yaml_file: DataYaml, new: Mapping[str, str], where: str) -> bytes:
+    """The file without `path:` and `download:`, every split entry replaced by `new[entry]`, and all else as it was.
+
+    Raises BrokenLabels where the file is written in a way that cannot be cut, e.g. with an anchor at `path:`.
+    """
+    swaps = [(start, end, _scalar(new[text])) for start, end, text in set(yaml_file.values) if new[text] != text]
+    edits = sorted([*swaps, *((start, end, "") for start, end in yaml_file.cuts)], reverse=True)
+    text = yaml_file.text
+    for start, end, piece in edits:
+        text = text[:start] + piece + text[end:]
+    data = text.encode()
+    wanted = tuple((split, tuple(new[entry] for entry in entries)) for split, entries in yaml_file.splits)
+    if not _says(data, wanted, yaml_file.keys.difference(LEFT_OUT), where):
+        fix = "write train, val and test as plain text, without anchors, and take path: and download: out"
+        raise BrokenLabels("cannot be rewritten", where=where, why="an anchor or odd layout is in the way", fix=fix)
+    return data
+
+
+def _says(data: bytes, splits: tuple[tuple[str, tuple[str, ...]], ...], keys: Iterable[str], where: str) -> bool:
+    """True where the bytes are a data.yaml with just these splits and keys."""
+    try:
+        found = parsed(data, where)
+    except BrokenLabels:
+        return False
+    return (found.splits, found.path, found.keys) == (splits, "", frozenset(keys))
+
+
+def _scalar(text: str) -> str:
+    """Text as YAML, quoted where a plain word could mean something else."""
+    plain = re.fullmatch(r"[A-Za-z0-9_.][\w./ -]*", text, re.ASCII) and text == text.strip()
+    return text if plain and text not in NOTHING and not re.fullmatch(r"[\d.eE_+-]+", text) else json.dumps(text)

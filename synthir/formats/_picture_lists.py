@@ -1,0 +1,80 @@
+"""txt lists of pictures, as splits of a data.yaml name them: one path a line, `./` meaning the folder of the list."""
+
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..dataset import is_picture, label_bytes
+from ..errors import BrokenLabels, EscapingPath
+from ._shelf import Shelf
+
+
+@dataclass(frozen=True)
+class PictureList:
+    """One list. Places are relative to root; plain lines are relative to base, or else to the list."""
+
+    path: Path
+    base: Path
+    root: Path
+    shelf: Shelf
+
+    @property
+    def place(self) -> str:
+        """Where the list lies below the target: where it lies below the root, or at its top."""
+        return self.path.relative_to(self.root).as_posix() if self.root in self.path.parents else self.path.name
+
+    def text(self) -> str:
+        """The list as text. Raises BrokenLabels where it is not UTF-8."""
+        try:
+            return label_bytes(self.path).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            fix = "save the list as UTF-8"
+            raise BrokenLabels("not a list of pictures", where=str(self.path), why=str(error), fix=fix) from error
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        """Line number from 1 and text of every line that names a picture."""
+        for number, line in enumerate(self.text().splitlines(), 1):
+            if is_picture(line.strip().replace("\\", "/")):
+                yield number, line.strip()
+
+    def picture(self, line: str, where: str) -> str:
+        """The place of a picture. Raises EscapingPath where it is outside the root."""
+        name = line.replace("\\", "/")
+        tops = [self.path.parent] if name.startswith("./") else [self.base, self.path.parent]
+        paths = [os.path.normpath(f"{top}/{name}" if name[0] != "/" else name) for top in tops if "\0" not in name]
+        inner = [path.removeprefix(f"{self.root}/") for path in paths if path.startswith(f"{self.root}/")]
+        if not inner:
+            fix = "move all pictures of the dataset below one folder, or correct the line"
+            why = f"it is not in {self.root}"
+            raise EscapingPath(f"picture {line!r} is outside the dataset", where=where, why=why, fix=fix)
+        return next((place for place in inner if self.shelf.has(place)), inner[0])
+
+    def written(self, renames: Mapping[str, str]) -> bytes:
+        """The list for the target: bytes as read, but for lines that would lead back to the source or are renamed."""
+        lines = self.text().splitlines(keepends=True)
+        new = [self._line(line, renames) for line in lines]
+        return label_bytes(self.path) if new == lines else "".join(new).encode()
+
+    def notes(self) -> list[str]:
+        """What a person should know of how the list was rewritten."""
+        if self.written({}) == label_bytes(self.path):
+            return []
+        lines = [line for _, line in self.names() if not line.startswith("./")]
+        why = "other lines are read from the folder a trainer is started in, or lead back to the visible pictures"
+        return [f"{self.place}: {len(lines)} lines are rewritten to `./` and relative paths: {why}."]
+
+    def _line(self, line: str, renames: Mapping[str, str]) -> str:
+        name = line.strip()
+        if not is_picture(name.replace("\\", "/")):
+            return line
+        try:
+            old = self.picture(name, "")
+        except EscapingPath:
+            return line.replace(name, posixpath.basename(name.replace("\\", "/")))
+        new = renames.get(old, old)
+        relative = posixpath.relpath(new, posixpath.dirname(self.place) or ".")
+        wanted = new if relative.startswith("../") else f"./{relative}"
+        kept = new == old and name.startswith("./") and posixpath.normpath(name) == relative
+        return line if kept else line.replace(name, wanted)

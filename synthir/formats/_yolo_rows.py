@@ -1,0 +1,55 @@
+"""Label files of YOLO: where they lie, whether a text file is one, and the boxes in it (for figures only)."""
+
+import re
+from pathlib import Path
+
+from ..dataset import Box, label_bytes
+from ..images import TURNS, open_header
+
+BOX_COLUMNS = 5
+"""class, centre x, centre y, width, height; the last four relative to the picture."""
+
+
+def label_place(picture: str) -> str:
+    """The label of a picture, as trainers look for it: the last `images` folder becomes `labels`, the ending .txt."""
+    head, found, tail = f"/{picture}".rpartition("/images/")
+    return f"{head}/labels/{tail}"[1:].rpartition(".")[0] + ".txt" if found else picture.rpartition(".")[0] + ".txt"
+
+
+def has_rows(path: Path) -> bool:
+    """True where the first line is five numbers or more, or the file is empty: a picture without objects."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096).split(b"\n", 1)[0].split()
+    except OSError:
+        return False
+    numbers = [re.fullmatch(rb"[-+]?[\d.]+(?:[eE][-+]?\d+)?", column) for column in head[:BOX_COLUMNS]]
+    return path.name != "classes.txt" and all(numbers) and len(numbers) in (0, BOX_COLUMNS)
+
+
+def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
+    """The boxes of one label file in pixels; rows that are none give none.
+
+    Five or an even number of columns begin with a box, as do all rows of a pose dataset; other rows are points.
+    """
+    width, height = _size(picture)
+    boxes: list[Box] = []
+    for row in label.decode("utf-8", "replace").splitlines():
+        try:
+            values = [float(column) for column in row.split()[1:]]
+        except ValueError:
+            continue
+        if len(values) == 4 or (len(values) > 4 and (pose or len(values) % 2)):
+            x, y, w, h = values[:4]
+            boxes.append(((x - w / 2) * width, (y - h / 2) * height, w * width, h * height))
+        elif len(values) >= 6:
+            xs, ys = [x * width for x in values[::2]], [y * height for y in values[1::2]]
+            boxes.append((min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
+    return boxes
+
+
+def _size(picture: Path) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from its header. Raises what images.open_header raises."""
+    image = open_header(label_bytes(picture), str(picture))
+    turned = image.format != "TIFF" and image.getexif().get(0x0112) in list(TURNS)[3:]
+    return (image.height, image.width) if turned else (image.width, image.height)

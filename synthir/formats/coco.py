@@ -1,0 +1,247 @@
+"""COCO: one .json file whose `images` name the pictures. It is carried as bytes; annotations never become objects.
+
+Where json and pictures share a folder, the target mirrors it: annotations/instances.json and val2017/1.jpg stay as they
+lie. Otherwise the target holds <name>.json and images/<file_name>.
+"""
+
+import functools
+import mmap
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, label_bytes, picture_folders
+from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError
+from ..files import contained
+from ._coco_json import Annotation, CocoFile, Entry, parse, spliced
+from ._shelf import Shelf
+
+LOOKS_FOR = "a .json file with a list `images`"
+SAMPLE = 20
+"""Names that are tried to find the folder of the pictures."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie below the target, and on disk."""
+
+    root: Path
+    label: str
+    """Place of the json."""
+    prefix: str
+    """Place of the folder of the pictures, `` or ending in `/`."""
+    base: Path
+    skip: int
+    """A place without its first `skip` letters is a path relative to base: none where the source is mirrored."""
+    climbing: bool = False
+    """The user named the folder, so `../` in a name is honest as long as it stays inside the root."""
+
+    def place(self, name: str, where: str) -> str:
+        """The place of a picture. Raises EscapingPath."""
+        if self.climbing and ".." in name:
+            place = posixpath.normpath(self.prefix + name.replace("\\", "/"))
+            if not place.startswith(("../", "/")) and "\0" not in name:
+                return contained(place, where)
+        return self.prefix + contained(name, where)
+
+    def on_disk(self, place: str) -> Path:
+        """The path of a picture or a folder of pictures."""
+        return self.base / place[self.skip :]
+
+
+def recognises(source: Path) -> bool:
+    """True for a .json file that has the word "images" in it, or that is UTF-16: read() refuses that with a reason."""
+    if source.suffix.lower() != ".json" or not source.is_file() or source.stat().st_size < 2:
+        return False
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = bytes(data[:64]).removeprefix(b"\xef\xbb\xbf").lstrip()
+        return start.startswith((b"\xff\xfe", b"\xfe\xff")) or (start[:1] == b"{" and data.find(b'"images"') >= 0)
+
+
+def read(source: Path, images: Path | None = None) -> Dataset:
+    """Read a COCO file; `images` is the folder its names are relative to, looked for near the file if not given.
+
+    Raises BrokenLabels where it is no COCO JSON, MissingPicture where no picture is found at all. An entry whose
+    picture is missing or whose name escapes is refused alone.
+    """
+    stamp = _stamp(source)
+    entries, odd_keys = _entries(source)
+    names = [entry.name for entry in entries if isinstance(entry.name, str)]
+    layout = _layout(source, images or _find_folder(source, names), names, climbing=images is not None)
+    refs, refused, notes = _pictures(entries, layout, source.name)
+    if names and not refs:
+        raise _none_there(source, layout.on_disk(layout.prefix), names) if _all_missing(refused) else refused[0][1]
+    labels = LabelCarry(
+        functools.partial(_files, source, layout, stamp), functools.partial(_boxes, source, layout, stamp)
+    )
+    outside = () if layout.root in source.parents else (source,)
+    return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), outside)
+
+
+def _find_folder(source: Path, names: Sequence[str]) -> Path:
+    """The first folder near the json that holds most of the first names."""
+    stems = (source.stem.rpartition("_")[2], source.stem)
+    near, above = source.parent, source.parent.parent
+    usual = [near / "images", near, above / "images"]
+    usual += [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
+    sample = [name.replace("\\", "/") for name in names[:SAMPLE]]
+    found = [sum((folder / name).is_file() for name in sample if "\0" not in name) for folder in usual]
+    if sample and not max(found):
+        raise _none_there(source, None, names)
+    return usual[found.index(max(found))]
+
+
+def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> MissingPicture:
+    """The error for a file none of whose pictures is found."""
+    places = f"in {folder}" if folder else f"in images/, beside {source.name} or in a folder named like it"
+    near = [str(source.parent / name) for name in picture_folders(source.parent)][:5]
+    fix = "give the folder of the pictures with --images" + (f", e.g. {' or '.join(near)}" if near else "")
+    why = f"looked {places} for {names[0]!r} and others"
+    return MissingPicture(f"none of {len(names)} pictures is there", where=str(source), why=why, fix=fix)
+
+
+def _all_missing(refused: Iterable[tuple[str, SynthIRError]]) -> bool:
+    return all(isinstance(error, MissingPicture) for _, error in refused)
+
+
+def _layout(source: Path, folder: Path, names: Iterable[str], *, climbing: bool) -> Layout:
+    """Mirror the nearest folder, at most two up, that json and pictures share; else `<name>.json` and `images/`."""
+    upward = climbing and any(".." in name for name in names)
+    for root in (source.parent, source.parent.parent)[upward:]:
+        if root.parent != root and (folder == root or root in folder.parents):
+            inner = folder.relative_to(root).as_posix()
+            prefix = "" if inner == "." else f"{inner}/"
+            return Layout(root, source.relative_to(root).as_posix(), prefix, root, 0, climbing)
+    return Layout(folder, source.name, "images/", folder, len("images/"))
+
+
+def _pictures(
+    entries: Sequence[Entry], layout: Layout, source: str
+) -> tuple[list[ImageRef], list[tuple[str, SynthIRError]], list[str]]:
+    """A reference for each picture that is there, a refusal for each that is not, and notes on what looked odd."""
+    shelf = Shelf(layout.on_disk)
+    refs: dict[str, ImageRef] = {}
+    refused: list[tuple[str, SynthIRError]] = []
+    again = 0
+    for index, entry in enumerate(entries):
+        where = f"{source} images[{index}] id {entry.id}"
+        try:
+            place = layout.place(_name(entry, where), where)
+            if place in refs:
+                again += 1
+                continue
+            shelf.check(place, where)
+        except (BrokenLabels, EscapingPath, MissingPicture) as error:
+            refused.append((str(entry.name), _with_cure(error, entry.name)))
+            continue
+        size = _pixels(entry.width), _pixels(entry.height)
+        refs[place] = ImageRef(place, layout.on_disk(place), where, *size)
+    ids = [entry.id for entry in entries]
+    odd = {
+        "duplicate id": len(ids) - len(set(ids)),
+        "id that is no number": sum(not isinstance(key, int | float) for key in ids),
+        "width or height that is no size, so that of the picture is not checked": sum(
+            not (ref.width and ref.height) for ref in refs.values()
+        ),
+        "picture that is listed before, so it is converted once": again,
+    }
+    notes = [f"{source}: {number} x {what}. Carried as it is." for what, number in odd.items() if number]
+    return list(refs.values()), refused, [*notes, *shelf.unlisted(refs.keys())]
+
+
+def _name(entry: Entry, where: str) -> str:
+    """The picture's name. Raises BrokenLabels where it is no text."""
+    if isinstance(entry.name, str):
+        return entry.name
+    fix = "give the entry a file_name"
+    raise BrokenLabels("an image without a name", where=where, why=f"file_name is {entry.name!r}", fix=fix)
+
+
+def _with_cure(error: SynthIRError, name: object) -> SynthIRError:
+    """The error, with the way out that fits an escaping name."""
+    if not isinstance(error, EscapingPath):
+        return error
+    if re.match(r"\w+://", str(name)):
+        fix = "download the picture and make file_name its path relative to the folder given with --images"
+    elif str(name).startswith(".."):
+        fix = "if names are relative to the json, give its folder with --images; they may climb one folder up"
+    else:
+        fix = "make file_name relative to the folder that all pictures are in, and give that folder with --images"
+    return EscapingPath(error.what, where=error.where, why=error.why, fix=fix)
+
+
+def _pixels(size: object) -> int:
+    """A declared width or height in pixels, 0 where it is none."""
+    if type(size) is float and size.is_integer():
+        size = int(size)
+    return size if type(size) is int and 0 < size < 2**31 else 0
+
+
+def _entries(source: Path) -> tuple[list[Entry], list[str]]:
+    """The entries of `images`, and notes on what other readers may not know; the bytes of the file are let go."""
+    file = parse(label_bytes(source), CocoFile, source)
+    notes = []
+    if file.images and file.images[0].file_name is None and file.images[0].filename is not None:
+        notes.append("The images have `filename` where COCO has `file_name`. Read so, carried as it is.")
+    if bytes(file.annotation):
+        notes.append("The file has `annotation` where COCO has `annotations`. Carried so; other readers may fail.")
+    if b'"segments_info"' in bytes(memoryview(file.annotations)[:65536]):
+        notes.append("Panoptic labels: the JSON is carried, the mask pictures it names are not. Copy their folder.")
+    return file.images, notes
+
+
+def _stamp(source: Path) -> tuple[int, int]:
+    """Changes when the file does."""
+    state = source.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def _unchanged(source: Path, stamp: tuple[int, int]) -> bytes:
+    """The bytes of the file that was read, not held in memory meanwhile. Raises BrokenLabels if it changed."""
+    if _stamp(source) != stamp:
+        fix = "run the same command again"
+        raise BrokenLabels("the label file changed during the conversion", where=str(source), fix=fix)
+    return label_bytes(source)
+
+
+def _files(source: Path, layout: Layout, stamp: tuple[int, int], renames: Mapping[str, str]) -> dict[str, bytes]:
+    data = _unchanged(source, stamp)
+    return {layout.label: spliced(data, lambda old: _renamed(old, layout, renames), source) if renames else data}
+
+
+def _renamed(old: str, layout: Layout, renames: Mapping[str, str]) -> str | None:
+    """The new name of a picture as the json must say it, None where it stays."""
+    try:
+        place = renames.get(layout.place(old, ""))
+    except EscapingPath:
+        return None
+    if place is None:
+        return None
+    if place.rpartition("/")[0] == layout.place(old, "").rpartition("/")[0]:  # keep `./`, `../` and the like
+        return old[: max(old.rfind("/"), old.rfind("\\")) + 1] + place.rpartition("/")[2]
+    return posixpath.relpath(place, layout.prefix or ".")
+
+
+def _boxes(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, list[Box]]:
+    """The boxes of every picture, x, y, width, height in pixels as COCO has them; annotations without one give none."""
+    file = parse(_unchanged(source, stamp), CocoFile, source)
+    raw = file.annotations if bytes(file.annotations) else file.annotation
+    boxes: dict[Any, list[Box]] = {entry.id: [] for entry in file.images}
+    for item in parse(raw, list[Annotation], source) if bytes(raw) else []:
+        if item.image_id in boxes and isinstance(item.bbox, list) and len(item.bbox) == 4:
+            boxes[item.image_id].append((item.bbox[0], item.bbox[1], item.bbox[2], item.bbox[3]))
+    return {
+        layout.place(entry.name, ""): boxes[entry.id]
+        for entry in file.images
+        if isinstance(entry.name, str) and not _escapes(entry.name, layout)
+    }
+
+
+def _escapes(name: str, layout: Layout) -> bool:
+    try:
+        return not layout.place(name, "")
+    except EscapingPath:
+        return True

@@ -1,0 +1,61 @@
+"""Pictures without labels: a folder, with all folders in it, or one picture file."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, is_picture, picture_names
+from ..errors import SynthIRError, UnrecognisedDataset, UnsupportedPicture, UsageError
+from ..files import walk_files
+
+LOOKS_FOR = "a picture, or a folder with pictures in it"
+LABEL_ENDINGS = frozenset((".csv", ".json", ".txt", ".xml", ".yaml", ".yml"))
+
+
+def recognises(source: Path) -> bool:
+    """True for a picture file and for a folder with at least one picture below it."""
+    return is_picture(source.name) if source.is_file() else bool(picture_names(source))
+
+
+def read(source: Path, images: Path | None = None) -> Dataset:
+    """Every picture below a folder, sorted by name, or one picture. A note says so where labels lie: none is carried.
+
+    Raises UsageError where `images` is given, UnrecognisedDataset where there is no picture.
+    """
+    if images:
+        fix = "leave --images out, or give the label file as SOURCE"
+        raise UsageError(
+            "--images goes with labels", where=str(source), why="SOURCE is read as pictures alone", fix=fix
+        )
+    names = [source.name] if source.is_file() else picture_names(source)
+    if not names:
+        raise UnrecognisedDataset("no picture is there", where=str(source), fix="check the path of SOURCE")
+    refs: list[ImageRef] = []
+    refused: list[tuple[str, SynthIRError]] = []
+    base = source.parent if source.is_file() else source
+    for name in names:
+        try:
+            check_name(name)
+            refs.append(ImageRef(name, base / name, str(base / name)))
+        except UnsupportedPicture as error:
+            refused.append((error.where, error))
+    # of one picture, its file is all that is read: the folder around it may well hold the target
+    return Dataset("folder", source, tuple(refs), LabelCarry(_files, _boxes), tuple(refused), _left_behind(source))
+
+
+def _left_behind(source: Path) -> tuple[str, ...]:
+    """A note where files that may be labels lie beside the pictures."""
+    counts = Counter(path.suffix.lower() for path in walk_files(source) if path.suffix.lower() in LABEL_ENDINGS)
+    if not counts:
+        return ()
+    found = ", ".join(f"{number} {ending}" for ending, number in sorted(counts.items()))
+    cure = "give the COCO .json or the data.yaml as SOURCE, or say --format"
+    return (f"Read as pictures alone: {found} beside them are not carried. If they are labels, {cure}.",)
+
+
+def _files(renames: Mapping[str, str]) -> dict[str, bytes]:
+    return {}
+
+
+def _boxes() -> dict[str, list[Box]]:
+    return {}

@@ -1,0 +1,281 @@
+"""What is done, durably: the journal of a running job, the manifest of a finished one, the lock on a target.
+
+    <target>/synthir.json               the manifest: written last; a folder without one is unfinished
+    <target>/.synthir/journal.jsonl     line 1 the job, then `[place]` begun, `[place, sha256, source sha256]` done
+
+A file is durable before its `done` line is written, so what the journal says is done is done after any kill.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .errors import SynthIRError, TargetBusy, TargetNotEmpty, VerificationFailed
+from .files import fsync_folder, no_space, sha256_bytes, write_atomic
+from .specs import EngineSpec, to_json
+
+if sys.platform != "win32":
+    import fcntl
+
+MANIFEST = "synthir.json"
+FOLDER = ".synthir"
+JOURNAL = f"{FOLDER}/journal.jsonl"
+VERSION = 1
+"""Of manifest and journal; another version is another layout."""
+GROUP = 64
+"""Journal lines that are made durable together."""
+
+CAUTION = "Grey levels imitate an infrared camera. They are not temperatures and nothing can be measured in them."
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a conversion is. Two jobs that differ in one of these may not share a target."""
+
+    engine: str
+    """sha256 of the papers."""
+    options: dict[str, Any]
+    """Those that shape bytes."""
+    format: str
+    labels: str
+    """sha256 over names and bytes of the label files as read."""
+    version: int = VERSION
+
+    def differences(self, other: "Job") -> list[str]:
+        """What differs, in words: `engine`, `option ext: keep, now png`."""
+        fields = ("engine", "format", "labels", "version")
+        found = [name for name in fields if getattr(self, name) != getattr(other, name)]
+        names = sorted({*self.options, *other.options})
+        pairs = [(name, self.options.get(name), other.options.get(name)) for name in names]
+        return found + [f"option {name}: {old}, now {new}" for name, old, new in pairs if old != new]
+
+
+def job_of(spec: EngineSpec, options: dict[str, Any], form: str, labels: dict[str, bytes]) -> Job:
+    """The job of an engine, options and label files as read."""
+    lines = [f"{place}\0{sha256_bytes(data)}\n" for place, data in sorted(labels.items())]
+    return Job(sha256_bytes(to_json(spec)), options, form, sha256_bytes("".join(lines).encode()))
+
+
+class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One converted picture."""
+
+    place: str
+    """Below the target."""
+    sha256: str
+    source_sha256: str
+    source: str = ""
+    """Place below the source, where another extension was chosen; else the same place."""
+
+
+class Label(msgspec.Struct, frozen=True, gc=False):
+    """One label file; the two hashes are equal unless names inside had to change."""
+
+    place: str
+    sha256: str
+    source_sha256: str
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """One picture that was not converted, and why."""
+
+    name: str
+    code: str
+    message: str
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What lies in a target and what it was made of. Holds no times, so equal jobs give equal bytes."""
+
+    version: int
+    synthetic: bool
+    digital_source_type: str
+    caution: str
+    job: Job
+    engine: EngineSpec
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    labels: tuple[Label, ...]
+    pictures: tuple[Converted, ...]
+
+
+def refusal(name: str, error: SynthIRError) -> Refusal:
+    """The ledger's line about an error; names that are not UTF-8 are shown with escapes."""
+    return Refusal(name.encode("utf-8", "backslashreplace").decode(), error.code, str(error))
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The manifest as JSON with one picture, label or refusal a line."""
+    lines = []
+    for name in manifest.__struct_fields__:
+        value = getattr(manifest, name)
+        rows = b",\n".join(msgspec.json.encode(row) for row in value) if isinstance(value, tuple) else b""
+        whole = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2) if not rows else b""
+        lines.append(f'"{name}": '.encode() + (whole or b"[\n" + rows + b"\n]"))
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def read_manifest(target: Path) -> Manifest:
+    """The manifest of a finished target. Raises VerificationFailed where there is none or it cannot be read."""
+    path = target / MANIFEST
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        why = "the manifest is written last, so this conversion is not finished, or it is none"
+        raise VerificationFailed("no manifest", where=str(path), why=why, fix="run synthir convert again") from None
+    except (msgspec.DecodeError, OSError) as error:
+        fix = "convert into another folder"
+        raise VerificationFailed("the manifest cannot be read", where=str(path), why=str(error), fix=fix) from error
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a journal says: the job, what was begun, what is done."""
+
+    job: Job
+    begun: frozenset[str] = frozenset()
+    done: dict[str, Converted] = field(default_factory=dict)
+    size: int = 0
+    """Bytes of whole lines; what lies behind them was torn by a kill."""
+
+
+def read_journal(path: Path) -> Records | None:
+    """The journal of an unfinished job; None where there is none. Reads up to the first torn line."""
+    if not path.is_file():
+        return None
+    line, row = msgspec.json.Decoder(Job), msgspec.json.Decoder(list[str])
+    begun, done, size, job = set(), {}, 0, None
+    with path.open("rb") as file:
+        for text in file:
+            if not text.endswith(b"\n"):
+                break
+            try:
+                if job is None:
+                    job = line.decode(text)
+                else:
+                    place, *hashes = row.decode(text)
+                    begun.add(place)
+                    done.update({place: Converted(place, *hashes)} if hashes else {})
+            except (msgspec.DecodeError, ValueError, TypeError):
+                break
+            size += len(text)
+    return Records(job, frozenset(begun), done, size) if job else None
+
+
+class Journal:
+    """The open journal of a running job. Lines reach the system at once and the disk in groups."""
+
+    def __init__(self, path: Path, job: Job, *, anew: bool = False) -> None:
+        """Go on with the journal of this job, or begin one. Raises NoSpace."""
+        self.path, self.lines = path, 0
+        records = None if anew else read_journal(path)
+        if records is None or records.job != job:
+            write_atomic(path, msgspec.json.encode(job) + b"\n")
+        self.handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+        if records is not None and records.job == job:
+            os.truncate(self.handle, records.size)
+
+    def begin(self, place: str) -> None:
+        """A file is about to be written, so that it can be told from one that is not ours."""
+        self._append([place])
+
+    def done(self, picture: Converted) -> None:
+        """A picture is written and durable."""
+        self._append([picture.place, picture.sha256, picture.source_sha256])
+
+    def close(self) -> None:
+        """Make all lines durable and let go of the file."""
+        os.fsync(self.handle)
+        os.close(self.handle)
+
+    def _append(self, row: list[str]) -> None:
+        line = msgspec.json.encode(row) + b"\n"
+        try:
+            if os.write(self.handle, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise no_space(error, self.path) or error from None
+        self.lines += 1
+        if self.lines % GROUP == 0:
+            os.fsync(self.handle)
+
+
+def remove_journal(target: Path) -> None:
+    """Take the journal and its folder away: the job is finished."""
+    (target / JOURNAL).unlink()
+    (target / FOLDER).rmdir()
+    fsync_folder(target)
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold the target, which is made, for this process alone; a kill lets go. Raises TargetBusy.
+
+    File systems without locks are used without.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(target, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        fix = "wait until it is done, or choose another --out"
+        raise TargetBusy("another process is writing here", where=str(target), fix=fix) from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What lies in a target before a run."""
+
+    present: frozenset[str]
+    """Every file, by place, the journal left out."""
+    records: Records | None
+    """Of the job that wrote there, from its journal and its manifest; None where none did."""
+    listed: frozenset[str]
+    """Files that job may have written: --overwrite takes these away and no others."""
+    manifest: Manifest | None
+
+
+def standing(target: Path) -> Standing:
+    """Look at a target. Raises VerificationFailed for a manifest that cannot be read, TargetNotEmpty for a link."""
+    present = frozenset(files_below(target))
+    manifest = read_manifest(target) if MANIFEST in present else None
+    journal = read_journal(target / JOURNAL)
+    if manifest is None:
+        return Standing(present, journal, journal.begun if journal else frozenset(), None)
+    done = {picture.place: picture for picture in manifest.pictures}
+    listed = {MANIFEST, *done, *(label.place for label in manifest.labels)}
+    if journal is None or journal.job != manifest.job:
+        return Standing(present, Records(manifest.job, done=done), frozenset(listed), manifest)
+    records = Records(journal.job, journal.begun, done | journal.done, journal.size)
+    return Standing(present, records, frozenset(listed | journal.begun), manifest)
+
+
+def files_below(folder: Path, prefix: str = "") -> Iterator[str]:
+    """Places of the files below a target, the journal's folder left out. Raises TargetNotEmpty for a linked folder."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink() and entry.is_dir():
+                why = "writing through it could change files elsewhere"
+                raise TargetNotEmpty("a linked folder lies in the target", where=entry.path, why=why, fix="remove it")
+            if not entry.is_dir():
+                yield prefix + entry.name
+            elif prefix + entry.name != FOLDER:
+                yield from files_below(Path(entry.path), f"{prefix}{entry.name}/")

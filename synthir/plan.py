@@ -1,0 +1,284 @@
+"""The plan of a conversion: every target name and every refusal, before one pixel is read. A dry run stops here."""
+
+import os
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, check_name
+from .errors import (
+    EngineIncompatible,
+    JobMismatch,
+    NameCollision,
+    NoSpace,
+    SynthIRError,
+    TargetInsideSource,
+    TargetNotEmpty,
+    TooManyFailures,
+    UnsupportedPicture,
+    UsageError,
+)
+from .files import PART, free_bytes, inside
+from .frames import padded
+from .images import EXTENSIONS, cannot_write
+from .journal import FOLDER, Converted, Job, Standing, job_of, standing
+from .specs import EngineSpec, Polarity
+
+BYTES_A_PIXEL = {"jpeg": 0.15, "png": 0.3, "tiff": 0.3, "bmp": 1.0, "webp": 0.3}
+"""Low guesses for 8 bits and one channel: a job is refused for want of space only where it surely cannot fit."""
+USUAL_PIXELS = 640 * 512
+"""Pixels of a picture whose size the labels do not say."""
+LONGEST_NAME = 255 - len(PART)
+"""Bytes of the longest file name that can still be written beside itself."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller may choose."""
+
+    ext: str = "keep"
+    """Extension of the infrared pictures: keep, jpg, png or tif."""
+    channels: int = 1
+    """1, or 3 equal ones for tools that cannot read one."""
+    bit_depth: int = 8
+    """Bits a sample, 8 or 16; 16 fits png and tif."""
+    polarity: Polarity = Polarity.WHITE_HOT
+    """Which end of the grey scale is hot."""
+    max_side: int = 0
+    """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
+    batch: int = 1
+    """Pictures a call of the engine; an engine built for another fixed number says so."""
+    limit: int = 0
+    """Pictures to convert, the first ones; 0 is all."""
+    workers: int = 2
+    """Threads that decode and encode."""
+    strict: bool = False
+    """Stop at the first refused picture."""
+    max_failures: int = -1
+    """Stop when more pictures than this are refused; -1 is never."""
+    overwrite: bool = False
+    """Take away what an earlier conversion wrote into the target, and begin anew. Other files there stay."""
+    resume: bool = False
+    """Insist that there is a job to go on with. Without it one is gone on with where there is one."""
+
+    def shaping(self) -> dict[str, Any]:
+        """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
+        names = ("ext", "channels", "bit_depth", "polarity", "max_side", "batch")
+        return {name: str(value) if isinstance(value := getattr(self, name), str) else value for name in names}
+
+    def allowed_failures(self) -> float:
+        """Refused pictures that do not stop the job."""
+        most = self.max_failures if self.max_failures >= 0 else float("inf")
+        return 0 if self.strict else most
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do."""
+
+    dataset: Dataset
+    target: Path
+    spec: EngineSpec
+    options: Options
+    images: tuple[ImageRef, ...]
+    """The pictures to convert, in the order of the labels."""
+    places: tuple[str, ...]
+    """Where each goes below the target."""
+    refused: tuple[tuple[str, SynthIRError], ...]
+    """Pictures that will not be converted: (place or name, the reason)."""
+    done: dict[str, Converted]
+    """What an earlier run of the same job finished, by target place."""
+    standing: Standing
+    """What lies in the target."""
+    estimated_bytes: int
+    """A low guess of what will be written."""
+
+    def renames(self) -> dict[str, str]:
+        """Old place -> new place of the pictures whose extension changes."""
+        return {ref.place: place for ref, place in zip(self.images, self.places, strict=True) if ref.place != place}
+
+
+def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = Options()) -> Plan:
+    """Plan a conversion; nothing is written and no picture opened.
+
+    Raises UsageError (options), EngineIncompatible (a fixed batch), TargetInsideSource, TargetNotEmpty, JobMismatch,
+    NoSpace, TooManyFailures. Faults of single pictures are in Plan.refused.
+    """
+    target = Path(os.path.normpath(target.absolute()))
+    check_options(options, spec)
+    check_apart(dataset, target)
+    images, places, faults = choose(dataset, spec, options, ignores_case(target))
+    refused = (*dataset.refused, *faults)
+    check_failures(len(refused), options, refused[-1][1] if refused else None)
+    found = standing(target)
+    done = finished(dataset, target, spec, options, places, found)
+    pairs = zip(images, places, strict=True)
+    estimate = int(sum(estimated(ref, place, options) for ref, place in pairs if place not in done))
+    check_space(target, estimate)
+    return Plan(dataset, target, spec, options, images, places, refused, done, found, estimate)
+
+
+def check_options(options: Options, spec: EngineSpec) -> None:
+    """Raises UsageError naming every option that cannot be, EngineIncompatible for another batch than the engine's."""
+    wrong = [
+        *([f"ext {options.ext}"] if options.ext not in ("keep", "jpg", "png", "tif") else []),
+        *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
+        *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
+        *(f"{name} {value}" for name in ("max_side", "limit") if (value := getattr(options, name)) < 0),
+        *(f"{name} {value}" for name in ("batch", "workers") if (value := getattr(options, name)) < 1),
+        *(["overwrite and resume together"] if options.overwrite and options.resume else []),
+    ]
+    if wrong:
+        raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
+    if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, options.channels)):
+        raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
+    if spec.batch and options.batch not in (1, spec.batch):
+        fix = f"--batch {spec.batch}, or compile an engine for any batch"
+        raise EngineIncompatible(f"the engine runs {spec.batch} pictures a call", where=spec.generator, fix=fix)
+
+
+def check_apart(dataset: Dataset, target: Path) -> None:
+    """Raises TargetInsideSource where writing to the target could change the source."""
+    for source in (dataset.root, *dataset.protected):
+        if inside(target, source) or inside(source, target):
+            why = f"the source {source} and the target would lie in one another"
+            raise TargetInsideSource("inputs are never touched", where=str(target), why=why, fix="choose another --out")
+
+
+def ignores_case(target: Path) -> bool:
+    """True where the disk of the target takes `a.jpg` and `A.jpg` for one file; asked without writing."""
+    for path in (target, *target.parents):
+        if path.exists() and path.name.swapcase() != path.name:
+            other = path.with_name(path.name.swapcase())
+            return other.exists() and other.samefile(path)
+    return False
+
+
+Faults = tuple[tuple[str, SynthIRError], ...]
+
+
+def choose(
+    dataset: Dataset, spec: EngineSpec, options: Options, folded: bool
+) -> tuple[tuple[ImageRef, ...], tuple[str, ...], Faults]:
+    """The pictures to convert, where each goes, and those that are refused by name or declared size alone."""
+    faults: list[tuple[str, SynthIRError]] = []
+    chosen: list[tuple[ImageRef, str]] = []
+    for ref in dataset.images:
+        place = renamed(ref.place, options.ext)
+        try:
+            check_picture(ref, place, spec, options)
+            chosen.append((ref, place))
+        except (UnsupportedPicture, EngineIncompatible, NameCollision) as error:
+            faults.append((ref.place, error))
+    keys = [unicodedata.normalize("NFC", place).casefold() if folded else place for _, place in chosen]
+    twice = {key for key, count in Counter(keys).items() if count > 1} if len(set(keys)) < len(keys) else set()
+    kept = [pair for pair, key in zip(chosen, keys, strict=True) if key not in twice][: options.limit or None]
+    clashing = [pair for pair, key in zip(chosen, keys, strict=True) if key in twice]
+    faults += [(ref.place, collision(ref, place)) for ref, place in clashing]
+    return tuple(ref for ref, _ in kept), tuple(place for _, place in kept), tuple(faults)
+
+
+def renamed(place: str, ext: str) -> str:
+    """The place with another extension; it stays where it is of that format already, `.jpeg` for `jpg` say."""
+    stem, ending = posixpath.splitext(place)
+    if ext == "keep" or EXTENSIONS.get(ending.lower()) == EXTENSIONS[f".{ext}"]:
+        return place
+    return f"{stem if ending.lower() in PICTURE_ENDINGS else place}.{ext}"
+
+
+def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options) -> None:
+    """Raises UnsupportedPicture, EngineIncompatible or NameCollision for a picture that can be refused unseen.
+
+    16 bits where the extension has no room for them is a fault of the call: UsageError.
+    """
+    ending = posixpath.splitext(place)[1]
+    if why := cannot_write(ending):
+        raise UnsupportedPicture(f"cannot write {place!r}", where=ref.where, why=why, fix="choose with --ext png")
+    if why := cannot_write(ending, options.bit_depth, options.channels):
+        raise UsageError(f"cannot write {place!r} with 16 bits", where=ref.where, why=why, fix="choose with --ext png")
+    if not place.isascii() or len(place) > LONGEST_NAME:
+        check_name(place)
+        if max(len(part.encode()) for part in place.split("/")) > LONGEST_NAME:
+            why = f"a name may have {LONGEST_NAME} bytes here"
+            raise UnsupportedPicture("the file name is too long", where=ref.where, why=why, fix="rename it")
+    if place.startswith(f"{FOLDER}/"):
+        why = "the journal of the conversion lies in that folder"
+        raise NameCollision(f"cannot write {place!r}", where=ref.where, why=why, fix="rename the folder")
+    if (spec.height or spec.width) and ref.width and ref.height and not options.max_side:
+        check_fits(*padded(ref.height, ref.width, spec.stride), spec, ref.where)
+
+
+def check_fits(height: int, width: int, spec: EngineSpec, where: str) -> None:
+    """Raises EngineIncompatible for a network frame, in pixels, of another size than the engine was built for."""
+    if spec.height in (0, height) and spec.width in (0, width):
+        return
+    why = f"built for {spec.width or 'any'}x{spec.height or 'any'}, the padded picture is {width}x{height}"
+    fix = "take an engine for any size, or compile one: synthir compile"
+    raise EngineIncompatible("the engine cannot serve this size", where=where, why=why, fix=fix)
+
+
+def collision(ref: ImageRef, place: str) -> NameCollision:
+    """The refusal of one of several pictures that would become one file; all of them are refused."""
+    fix = "rename one of them, or keep the extensions with --ext keep"
+    return NameCollision(f"another picture would become {place!r} too", where=ref.where, fix=fix)
+
+
+def check_failures(count: int, options: Options, last: SynthIRError | None) -> None:
+    """Raises TooManyFailures where more pictures are refused than the options allow."""
+    if count > options.allowed_failures():
+        rule = "--strict" if options.strict else f"--max-failures {options.max_failures}"
+        fix = "correct the pictures, or run the same command without the option; what is done is kept"
+        raise TooManyFailures(f"{rule} stopped at {count} refused", why=f"last: {last}", fix=fix)
+
+
+def finished(
+    dataset: Dataset, target: Path, spec: EngineSpec, options: Options, places: Iterable[str], found: Standing
+) -> dict[str, Converted]:
+    """What is done already in the target. Raises TargetNotEmpty, JobMismatch or UsageError (nothing to resume)."""
+    planned = frozenset(places)
+    if found.records is None:
+        if found.present or (target.exists() and not target.is_dir()):
+            why = "no conversion wrote it, so --overwrite would not take it away either"
+            raise TargetNotEmpty("something lies there", where=str(target), why=why, fix="choose another --out")
+        if options.resume:
+            raise UsageError("nothing to resume", where=str(target), fix="leave --resume out")
+        return {}
+    if options.overwrite:
+        if foreign := sorted((found.present - found.listed) & planned):
+            why = "it was not written by the earlier conversion, so it is not taken away"
+            raise TargetNotEmpty("a file is in the way", where=str(target / foreign[0]), why=why, fix="move it away")
+        return {}
+    done = {place: picture for place, picture in found.records.done.items() if place in found.present}
+    check_same_job(found.records.job, this_job(dataset, spec, options), target, len(done.keys() - planned))
+    return done
+
+
+def this_job(dataset: Dataset, spec: EngineSpec, options: Options) -> Job:
+    """The job of a plan; reads the label files."""
+    return job_of(spec, options.shaping(), dataset.format, dataset.labels.files({}))
+
+
+def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:
+    """Raises JobMismatch where another job, or one with pictures that are no longer planned, wrote to the target."""
+    differs = there.differences(here) + ([f"pictures: {lost} done that are not planned now"] if lost else [])
+    if differs:
+        fix = "repeat that job's command, choose another --out, or begin anew with --overwrite"
+        raise JobMismatch("another job wrote here", where=str(target), why="; ".join(differs), fix=fix)
+
+
+def estimated(ref: ImageRef, place: str, options: Options) -> float:
+    """A low guess of the bytes of one infrared picture."""
+    form = EXTENSIONS[posixpath.splitext(place)[1].lower()]
+    return (ref.width * ref.height or USUAL_PIXELS) * BYTES_A_PIXEL[form] * options.bit_depth / 8
+
+
+def check_space(target: Path, estimate: int) -> None:
+    """Raises NoSpace where the disk of the target is smaller than the estimate, in bytes."""
+    free = free_bytes(target)
+    if estimate > free:
+        why = f"about {estimate >> 20} MiB are needed, {free >> 20} MiB are free"
+        raise NoSpace("the conversion will not fit", where=str(target), why=why, fix="free some space, or --ext jpg")

@@ -1,0 +1,107 @@
+"""What an engine and a generator are, in frozen words: Band, Precision, Polarity, GeneratorSpec, Agreement, EngineSpec.
+
+All of them go into JSON and come back equal. The papers of an engine are one EngineSpec beside its payload.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .errors import EngineUntrusted
+
+
+class Band(StrEnum):
+    """The part of the infrared a generator imitates."""
+
+    NIR = "nir"
+    SWIR = "swir"
+    MWIR = "mwir"
+    LWIR = "lwir"
+
+
+class Precision(StrEnum):
+    """The arithmetic of an engine."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
+class Polarity(StrEnum):
+    """Which end of the grey scale is hot."""
+
+    WHITE_HOT = "white-hot"
+    BLACK_HOT = "black-hot"
+
+
+class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far an engine is from the float32 torch reference on the same pictures; differences in units of [-1, 1]."""
+
+    pictures: int
+    max_abs: float
+    mean_abs: float
+    psnr_db: float
+    """10 log10(peak^2 / MSE) with peak 2, the width of [-1, 1]; the mean over pictures."""
+
+
+class GeneratorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which network a weights file belongs to."""
+
+    network: str
+    """The file in synthir/generators, e.g. `cascade`."""
+    settings: dict[str, Any]
+    stride: int
+    """Height and width of a network frame are multiples of this, in pixels."""
+    band: Band
+    polarity: Polarity
+    weights_sha256: str
+
+
+class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The papers of an engine: what it is, what it was made of, how well it agrees, and the hashes that pin it."""
+
+    backend: str
+    precision: Precision
+    band: Band
+    polarity: Polarity
+    stride: int
+    batch: int
+    """Pictures a call; 0 is any number."""
+    height: int
+    """Pixels, a multiple of stride; 0 is any."""
+    width: int
+    """Pixels, a multiple of stride; 0 is any."""
+    generator: str
+    """The network and its name, e.g. `cascade-lwir-s`."""
+    weights_sha256: str
+    built_with: dict[str, str]
+    """Package -> version at build time."""
+    agreement: Agreement | None
+    files: dict[str, str]
+    """Payload file name, beside the papers -> sha256."""
+
+
+def to_json(spec: msgspec.Struct) -> bytes:
+    """The spec as indented JSON with a newline at the end; equal specs give equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(spec, order="sorted"), indent=2) + b"\n"
+
+
+def read_engine_spec(papers: Path) -> EngineSpec:
+    """Read the papers of an engine. Raises EngineUntrusted where they are missing or not papers."""
+    try:
+        return msgspec.json.decode(papers.read_bytes(), type=EngineSpec)
+    except FileNotFoundError:
+        why = "an engine is opened only with its papers"
+        raise EngineUntrusted("papers missing", where=str(papers), why=why, fix="synthir compile") from None
+    except (msgspec.DecodeError, OSError) as error:
+        fix = "compile the engine again: synthir compile"
+        raise EngineUntrusted("papers unreadable", where=str(papers), why=str(error), fix=fix) from error
+
+
+def built_with(versions: Mapping[str, str]) -> dict[str, str]:
+    """Versions in a fixed order, so that the same build writes the same papers."""
+    return dict(sorted(versions.items()))

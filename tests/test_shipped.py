@@ -1,0 +1,43 @@
+"""Shipped files are found in a checkout and in a wheel; a wrong name gets the nearest right one."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from synthir import shipped
+from synthir.errors import UnknownName
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_checkout_has_them_beside_the_package() -> None:
+    assert shipped.engines_folder() == ROOT / "engines"
+    assert shipped.recipes_folder() == ROOT / "recipes"
+
+
+def test_a_wheel_has_them_inside_the_package(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "synthir", site / "synthir", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("b-model", "a-model"):
+        (site / "synthir/_engines" / name).mkdir(parents=True)
+        (site / "synthir/_engines" / name / "model.json").write_text("{}")
+    (site / "synthir/_engines/unfinished").mkdir()
+    code = "from synthir.shipped import *; print(engines_folder(), *models(), model_folder('a-model').name)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=site, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(site.resolve() / "synthir/_engines"), "a-model", "b-model", "a-model"]
+
+
+def test_an_unknown_model_is_told_the_known_ones() -> None:
+    with pytest.raises(UnknownName) as caught:
+        shipped.model_folder("cascade-lwir-x")
+    assert caught.value.what == "no model 'cascade-lwir-x'"
+    assert all(name in caught.value.why for name in shipped.models())
+
+
+def test_the_nearest_model_is_named(default_model: Path) -> None:
+    with pytest.raises(UnknownName, match=f"nearest is {default_model.name}"):
+        shipped.model_folder("cascade-lwr-s")
+    assert shipped.model_folder(default_model.name) == default_model
