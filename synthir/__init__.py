@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .engine import Engine, open_engine
     from .errors import SynthIRError
     from .model import SynthIR
+    from .plan import Options
     from .specs import Band, EngineSpec, Polarity, Precision
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "EngineSpec",
     "ImageRef",
     "LabelCarry",
+    "Options",
     "Polarity",
     "Precision",
     "SynthIR",
@@ -37,6 +39,7 @@ _HOMES = {
     "engine": ("Engine", "open_engine"),
     "errors": ("SynthIRError",),
     "model": ("SynthIR",),
+    "plan": ("Options",),
     "specs": ("Band", "EngineSpec", "Polarity", "Precision"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

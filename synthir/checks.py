@@ -3,13 +3,13 @@
 import importlib.metadata
 import os
 import platform
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import shipped
 from .engine import check_papers
 from .errors import SynthIRError
+from .folders import load, names
 
 PACKAGES = {
     "click": "",
@@ -30,8 +30,6 @@ PACKAGES = {
     "ultralytics": "recipes",
 }
 """Package -> the extra that brings it, empty for the core."""
-BACKENDS = {"openvino": ("openvino",), "torch": ("torch",), "tensorrt": ("tensorrt", "tensorrt_rtx")}
-"""Backend -> the packages of which one must be there."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +68,28 @@ def _machine() -> Iterator[Check]:
 def _packages() -> Iterator[Check]:
     for package, extra in PACKAGES.items():
         version = version_of(package)
-        fix = f'pip install "synthir[{extra}]"' if extra else "pip install synthir"
         what = f"not installed, in the extra {extra}" if extra else "not installed, SynthIR needs it"
-        yield Check("package", package, bool(version), version or what, "" if version else fix, not extra)
+        yield Check("package", package, bool(version), version or what, "" if version else install(extra), not extra)
 
 
 def _backends() -> Iterator[Check]:
-    for backend, packages in BACKENDS.items():
-        found = [f"{package} {version_of(package)}" for package in packages if version_of(package)]
-        extra = PACKAGES[packages[0]]
-        fix = "" if found else f'pip install "synthir{f"[{extra}]" if extra else ""}"'
-        detail = openvino_devices() if found and backend == "openvino" else ", ".join(found) or "not installed"
-        yield Check("backend", backend, bool(found), detail, fix, not extra)
+    for name in names("synthir.backends"):
+        extra = PACKAGES.get(name, name)
+        try:
+            found = " ".join(" ".join(pair) for pair in load("synthir.backends", name).versions().items())
+            yield Check("backend", name, True, f"{found}; {openvino_devices()}" if name == "openvino" else found)
+        except importlib.metadata.PackageNotFoundError:
+            yield Check("backend", name, False, "not installed", install(extra), not extra)
+
+
+def install(extra: str) -> str:
+    """The command that brings an extra, or the core."""
+    return f'in the checkout: pip install ".[{extra}]"' if extra else "in the checkout: pip install ."
 
 
 def openvino_devices() -> str:
-    """The devices that OpenVINO sees, and what their arithmetic is good at."""
-    vars(sys)["modules"].setdefault("openvino_telemetry", None)  # it would look up a host
-    import openvino
-
-    core = openvino.Core()
+    """The devices that OpenVINO sees, and the arithmetic they are good at."""
+    core = load("synthir.backends", "openvino").runtime().Core()
     return "; ".join(
         f"{device} {core.get_property(device, 'FULL_DEVICE_NAME')}:"
         f" {' '.join(core.get_property(device, 'OPTIMIZATION_CAPABILITIES'))}"
@@ -100,7 +100,7 @@ def openvino_devices() -> str:
 def _models() -> Iterator[Check]:
     for name in shipped.models():
         try:
-            spec = check_papers(shipped.model_folder(name) / "engine.xml")
+            spec = check_papers(shipped.engine_payload(name))
             yield Check("model", name, True, f"{spec.backend} {spec.precision}, papers agree")
         except SynthIRError as error:
             yield Check("model", name, False, str(error), error.fix)

@@ -1,7 +1,7 @@
 """The command line: one function a command. Each reads its options, calls the library and says what came of it.
 
 Modules are imported inside the commands, so that `synthir --help` is quick and converting never loads torch.
-Exit status: 0 done, 1 failed, 2 usage, 3 some inputs refused, 4 verification failed, 5 engine, 6 no space, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 usage, 3 some inputs refused, 4 not verified, 5 engine, 6 no space, 130 interrupted.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__, console
-from .errors import SynthIRError
+from .errors import SynthIRError, UsageError
 
 if TYPE_CHECKING:
     from .convert import Plan
@@ -88,9 +88,13 @@ def convert(
     payload = engine_payload(engine)
     spec = check_papers(payload)
     dataset = formats.read(source, images, form)
-    target = out or default_target(source, dataset, Path.cwd())
+    target = out or default_target(source, dataset, Path())
     planned = plan(dataset, target, spec, options)
-    console.say(quiet, *dataset.notes, f"{dataset.format}: {len(planned.images)} pictures from {source} to {target}")
+    console.say(
+        quiet,
+        *dataset.notes,
+        f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",
+    )
     console.say(quiet or not planned.done, f"resuming: {len(planned.done)} are done")
     if dry_run:
         return _dry(planned, as_json)
@@ -111,8 +115,8 @@ def _dry(planned: "Plan", as_json: bool) -> int:
         "estimated_bytes": planned.estimated_bytes,
         "refused": [{"name": name, "code": error.code, "message": str(error)} for name, error in planned.refused],
     }
-    size = console.size(planned.estimated_bytes)
-    text = f"would convert {left} pictures to {planned.target}, at least {size}, and refuse {len(planned.refused)}"
+    size, some = console.size(planned.estimated_bytes), console.many(left, "picture")
+    text = f"would convert {some} to {planned.target}, at least {size}, and refuse {len(planned.refused)}"
     console.result(as_json, data, text)
     return SOME_REFUSED if planned.refused else 0
 
@@ -124,10 +128,30 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     console.refusals([row.message for row in manifest.refused], str(target / MANIFEST))
     refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]
     data = {"target": str(target), "format": manifest.job.format, "counts": manifest.counts, "refused": refused}
-    text = f"{target}: {len(manifest.pictures)} infrared pictures, {len(manifest.labels)} label files"
+    text = f"{target}: {console.many(len(manifest.pictures), 'infrared picture')}, "
+    text += console.many(len(manifest.labels), "label file")
     text += f", {len(refused)} refused" if refused else ""
     console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")
     return SOME_REFUSED if refused else 0
+
+
+@program.command("verify")
+@click.argument("out", type=PATH)
+@click.option("--source", type=PATH, help="Check too that the pictures there are still those that were converted.")
+@JSON
+def verify_(out: Path, source: Path | None, as_json: bool) -> int:
+    """Check that OUT, a converted folder, is what its manifest says, to the byte."""
+    from .convert import verify
+
+    report = verify(out, source)
+    faults = [str(fault) for fault in report.problems]
+    console.refusals(faults, "the report of --json")
+    seen = f"{console.many(report.pictures, 'picture')}, {console.many(report.labels, 'label file')}"
+    seen += f", {console.many(report.inputs, 'source picture')}" if source else ""
+    text = f"{out}: {console.many(len(faults), 'fault')} in {seen}" if faults else f"{out}: {seen}, all as written"
+    data = {"pictures": report.pictures, "labels": report.labels, "inputs": report.inputs, "refused": report.refused}
+    console.result(as_json, {**data, "problems": faults}, text)
+    return NOT_VERIFIED if faults else 0
 
 
 @program.command()
@@ -262,6 +286,25 @@ def bench() -> None:
     """Measure this machine."""
 
 
+@bench.command("convert")
+@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, help="A shipped model, or the file of an engine.")
+@click.option(
+    "--scratch", type=PATH, default=Path("synthir-bench"), help="Folder that is made and removed, about 2 GB."
+)
+@click.option("--pictures", default=100, show_default=True, metavar="N", help="Pictures of a run with the engine.")
+@click.option("--many", default=10_000, show_default=True, metavar="N", help="Pictures of the run that watches memory.")
+@click.option("--repeats", default=3, show_default=True, metavar="N", help="Runs of each measurement.")
+@JSON
+def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> int:
+    """Measure rate, memory and waiting times of conversions, and say which part limits. Takes minutes."""
+    from .benchmarks import bench_convert
+    from .shipped import engine_payload
+
+    measured = bench_convert(engine_payload(engine), scratch, **counts)
+    console.result(as_json, dataclasses.asdict(measured), measured.markdown())
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status; errors become one line on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -274,7 +317,10 @@ def _status(words: list[str]) -> int:
         done: int | None = program.main(words, prog_name="synthir", standalone_mode=False)
         return done or 0
     except click.ClickException as error:
-        error.show()
+        if "--json" not in words:
+            error.show()
+        else:
+            console.failure(UsageError(error.format_message(), fix="synthir --help"), as_json=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         console.interrupted(words)

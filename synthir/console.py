@@ -79,7 +79,7 @@ def _lines() -> Callable[[int, int, int], None]:
         nonlocal said
         if done + refused == total or time.monotonic() - said >= EVERY:
             said = time.monotonic()
-            click.echo(f"{done} of {total} pictures" + (f", {refused} refused" if refused else ""), err=True)
+            click.echo(f"{done} of {many(total, 'picture')}" + (f", {refused} refused" if refused else ""), err=True)
 
     return move
 
@@ -94,6 +94,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     lines = ("  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def many(count: int, what: str) -> str:
+    """A number of things: `1 picture`, `2 pictures`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def size(count: float) -> str:

@@ -7,7 +7,6 @@ verify(target, source) -> Report                 what lies there is what the man
 
 import contextlib
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 from .dataset import ImageRef
 from .engine import Engine
@@ -32,7 +31,7 @@ from .journal import (
     remove_journal,
     standing,
 )
-from .pipeline import Progress, pictures, write
+from .pipeline import Progress, pictures, threads, write
 from .plan import Options, Plan, plan
 from .verify import Report, verify
 
@@ -54,7 +53,7 @@ def run(plan: Plan, engine: Engine, progress: Progress = silent) -> Manifest:
         raise EngineIncompatible("another engine than planned", where=str(plan.target), why=why, fix="plan again")
     with locked(plan.target), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged EXIF data, which is not needed
-        job = this_job(plan.dataset, plan.spec, plan.options)
+        job = label_job(plan, plan.dataset.labels.files({}))
         journal = begin(plan, job)
         try:
             done, refused = pictures(plan, engine, journal, progress)
@@ -88,13 +87,22 @@ def begin(plan: Plan, job: Job) -> Journal:
     return journal
 
 
+def label_job(plan: Plan, read: dict[str, bytes]) -> Job:
+    """The job, with these label files as read. Raises NameCollision, EscapingPath for names that cannot be written."""
+    for place in read:
+        if contained(place, place) == MANIFEST or place.startswith(f"{FOLDER}/"):
+            why = "the manifest and the journal of the conversion have that name"
+            raise NameCollision("a label file cannot be written", where=place, why=why, fix="rename it")
+    return job_of(plan.spec, plan.options.shaping(), plan.dataset.format, read)
+
+
 def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
     """Write the label files as read, only names of pictures spliced; those that lie there already are left.
 
     Raises BrokenLabels where they changed since the job began.
     """
     read, renames = plan.dataset.labels.files({}), plan.renames()
-    if job_of(plan.spec, plan.options.shaping(), plan.dataset.format, read) != job:
+    if label_job(plan, read) != job:
         where = str(plan.dataset.root)
         raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
     out = plan.dataset.labels.files(renames) if renames else read
@@ -108,10 +116,6 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
         new = [label.place for label in labels if there.get(label.place) != label.sha256]
         list(pool.map(lambda place: write(plan.target / place, out[place]), new))
     return tuple(labels)
-
-
-def check_label_names(plan: Plan) -> None:
-    """Raises NameCollision where a label file would lie where a picture or our own files lie."""
 
 
 def source_hash(plan: Plan, place: str, read: bytes) -> str:

@@ -5,7 +5,7 @@ Places are POSIX paths relative to the source root, and mean the same below the 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,18 +75,16 @@ def is_picture(name: str) -> bool:
     return last[:1] != "." and f".{last.rpartition('.')[2].lower()}" in PICTURE_ENDINGS and "." in last
 
 
-def picture_names(folder: Path) -> list[str]:
-    """The pictures below a folder as sorted POSIX names relative to it; links are followed, hidden folders are not."""
+def pictures_below(folder: Path) -> Iterator[str]:
+    """The pictures below a folder as POSIX names relative to it; links are followed once, hidden folders are not."""
     seen: set[str] = set()
-    found: list[str] = []
     for base, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(base)
         folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
         if real not in seen:
-            inner = Path(base).relative_to(folder)
-            found += [(inner / name).as_posix() for name in files if is_picture(name)]
+            inner = "" if base == str(folder) else f"{Path(base).relative_to(folder).as_posix()}/"
+            yield from (inner + name for name in files if is_picture(name))
         seen.add(real)
-    return sorted(found)
 
 
 def picture_folders(folder: Path) -> list[str]:

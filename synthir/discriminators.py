@@ -8,8 +8,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 class PatchGAN(nn.Module):
     """(N, 3, H, W) visible and (N, 1, H, W) infrared, both in [-1, 1] -> one score per patch and the features below.
 
-    `width` channels after the first layer, up to four times that deeper; `layers` halvings, 3 of them see patches of 70x70 pixels. Spectral norm
-    (Miyato et al. 2018) instead of batch norm, so that a score does not depend on the rest of the batch.
+    `width` channels after the first layer, up to four times that deeper; `layers` halvings, 3 of them see patches of
+    70x70 pixels. Spectral norm (Miyato et al. 2018) and no batch norm: no score depends on its batch.
     """
 
     def __init__(self, width: int = 32, layers: int = 3) -> None:

@@ -3,7 +3,7 @@
 `open_engine(place)` checks the papers before anything is deserialised, then lets the backend start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -11,8 +11,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import EngineIncompatible, EngineUntrusted
-from .files import sha256_file
+from .errors import EngineIncompatible, EngineUntrusted, UnknownName
+from .files import sha256_bytes
+from .folders import load
 from .specs import EngineSpec, read_engine_spec
 
 Float32 = NDArray[np.float32]
@@ -39,7 +40,24 @@ class Engine(Protocol):
     ) -> None: ...
 
 
-Start = Callable[[Path, EngineSpec], Engine]
+Start = Callable[[Mapping[str, bytes], EngineSpec], Engine]
+"""How a backend opens an engine: payload by file ending, e.g. `.xml` and `.bin`, and the papers."""
+
+
+def open_engine(payload: Path) -> Engine:
+    """Open an engine whose papers fit its bytes; use it with `with`.
+
+    payload: the file its papers lie beside, e.g. `cascade.xml`. The bytes that were checked are the bytes that are
+    opened. Raises EngineUntrusted, EngineIncompatible, BackendMissing.
+    """
+    spec, files = read_payload(payload)
+    try:
+        backend = load("synthir.backends", spec.backend)
+    except UnknownName as error:
+        fix = "update SynthIR, or compile again: synthir compile"
+        raise EngineIncompatible(error.what, where=str(payload), why=error.why, fix=fix) from None
+    start: Start = backend.start
+    return start(files, spec)
 
 
 def papers_of(payload: Path) -> Path:
@@ -49,23 +67,29 @@ def papers_of(payload: Path) -> Path:
 
 def check_papers(payload: Path) -> EngineSpec:
     """The papers of an engine whose every payload file has the pinned sha256. Raises EngineUntrusted otherwise."""
+    return read_payload(payload)[0]
+
+
+def read_payload(payload: Path) -> tuple[EngineSpec, dict[str, bytes]]:
+    """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted."""
     if not payload.is_file():
         raise EngineUntrusted("no engine there", where=str(payload), fix="synthir models ls, or synthir compile")
     spec = read_engine_spec(papers_of(payload))
-    if payload.name not in spec.files:
-        raise EngineUntrusted("the papers are of another engine", where=str(payload), why=f"they pin {list(spec.files)}")
-    for name, pinned in spec.files.items():
-        check_file(payload.with_name(Path(name).name), pinned)
-    return spec
+    if payload.suffix not in spec.files:
+        why = f"they pin {', '.join(spec.files) or 'nothing'}"
+        raise EngineUntrusted("the papers are of another engine", where=str(payload), why=why)
+    return spec, {ending: pinned_bytes(payload.with_suffix(ending), pin) for ending, pin in spec.files.items()}
 
 
-def check_file(path: Path, pinned: str) -> None:
-    """Raises EngineUntrusted unless the file is there with that sha256."""
-    found = sha256_file(path) if path.is_file() else "no file"
-    if found != pinned:
+def pinned_bytes(path: Path, pinned: str) -> bytes:
+    """The bytes of a file that must have that sha256. Raises EngineUntrusted if it has not."""
+    data = path.read_bytes() if path.is_file() else None
+    found = "no file" if data is None else sha256_bytes(data)
+    if data is None or found != pinned:
         why = f"expected sha256 {pinned[:12]}, found {found[:12]}"
         fix = "take engine and papers from one place, or compile again: synthir compile"
         raise EngineUntrusted("the file is not the one its papers name", where=str(path), why=why, fix=fix)
+    return data
 
 
 def check_frame(visible: Float32, spec: EngineSpec) -> None:

@@ -36,6 +36,7 @@ Each says what is wrong, where, why, and what to do next, and carries the four a
 `docs/reference/errors.md` explains every code.
 """
 
+from functools import partial
 from typing import ClassVar
 
 
@@ -51,6 +52,10 @@ class SynthIRError(Exception):
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
         super().__init__(what, where, why, fix)
         self.what, self.where, self.why, self.fix = what, where, why, fix
+
+    def __reduce__(self) -> tuple[partial["SynthIRError"], tuple[str]]:
+        """So that it can come back from another process."""
+        return partial(type(self), where=self.where, why=self.why, fix=self.fix), (self.what,)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

@@ -90,12 +90,22 @@ def contained(name: str, where: str) -> str:
 
 
 def names_in(folder: Path) -> frozenset[str]:
-    """The names of the files directly in a folder; none where there is no such folder."""
+    """The names of the files directly in a folder; none where no such folder is or can be. Raises PermissionError."""
     try:
         with os.scandir(folder) as entries:
             return frozenset(entry.name for entry in entries if entry.is_file())
-    except (FileNotFoundError, NotADirectoryError):
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
         return frozenset()
+
+
+def there(path: Path) -> bool:
+    """True where a file or folder is; also answers for names that no disk can hold."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def inside(path: Path, folder: Path) -> bool:

@@ -190,7 +190,10 @@ WRITERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "bmp": _bmp, "webp": _webp
 
 
 def _cv2(ext: str, planes: Infrared, parameters: list[int]) -> bytes:
-    return cv2.imencode(ext, planes, parameters)[1].tobytes()
+    fits, data = cv2.imencode(ext, planes, parameters)
+    if not fits:
+        raise ValueError("more pixels a side than the format can hold")
+    return data.tobytes()
 
 
 def _pillow(form: str, planes: Infrared, **options: object) -> bytes:

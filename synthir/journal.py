@@ -190,9 +190,11 @@ class Journal:
         self._append([picture.place, picture.sha256, picture.source_sha256])
 
     def close(self) -> None:
-        """Make all lines durable and let go of the file."""
-        os.fsync(self.handle)
-        os.close(self.handle)
+        """Make all lines durable and let go of the file. Raises NoSpace."""
+        try:
+            self._sync()
+        finally:
+            os.close(self.handle)
 
     def _append(self, row: list[str]) -> None:
         line = msgspec.json.encode(row) + b"\n"
@@ -203,7 +205,13 @@ class Journal:
             raise no_space(error, self.path) or error from None
         self.lines += 1
         if self.lines % GROUP == 0:
+            self._sync()
+
+    def _sync(self) -> None:
+        try:
             os.fsync(self.handle)
+        except OSError as error:
+            raise no_space(error, self.path) or error from None
 
 
 def remove_journal(target: Path) -> None:

@@ -15,7 +15,7 @@ GAIN_LIMITS = (0.5, 2.0)
 
 
 def align(predicted: Tensor, real: Tensor) -> Tensor:
-    """Predicted after the least-squares gain (within GAIN_LIMITS) and offset that bring each picture nearest to real."""
+    """Predicted after the least-squares gain, within GAIN_LIMITS, and offset that bring it nearest to real."""
     dims = (1, 2, 3)
     mean_p, mean_r = predicted.mean(dims, keepdim=True), real.mean(dims, keepdim=True)
     centred = predicted - mean_p
@@ -68,6 +68,6 @@ def hinge_generator(fake: Tensor) -> Tensor:
 
 
 def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
-    """Mean L1 between the discriminator's features of both (Wang et al. 2018, pix2pixHD); real is not trained through."""
+    """Mean L1 between the discriminator's features of both (Wang et al. 2018); real is not trained through."""
     terms = [F.l1_loss(f, r.detach()) for f, r in zip(fake, real, strict=True)]
     return torch.stack(terms).mean()

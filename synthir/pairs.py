@@ -98,14 +98,17 @@ def grey(rgb: UInt8) -> UInt8:
 
 
 def split_blocks(pairs: Sequence[Pair], block: int, every: int) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs: each `every`-th block of consecutive frames validates, since neighbours are alike."""
+    """Training and validation pairs: each `every`-th block of consecutive frames validates; neighbours are alike."""
     training = [pair for index, pair in enumerate(pairs) if index // block % every != every - 1]
     validation = [pair for index, pair in enumerate(pairs) if index // block % every == every - 1]
     return training, validation
 
 
-def crop(visible: UInt8, infrared: UInt8, size: int, stretch: float, config: Augmentation, rng: np.random.Generator) -> tuple[UInt8, UInt8]:  # fmt: skip
+def crop(
+    pictures: tuple[UInt8, UInt8], size: int, stretch: float, config: Augmentation, rng: np.random.Generator
+) -> tuple[UInt8, UInt8]:
     """The same random window of both pictures, resized to size x size and flipped half of the time."""
+    infrared = pictures[1]
     height, width = infrared.shape
     low, high = np.log(config.zoom)
     zoom = float(np.exp(rng.uniform(low, high)))
@@ -117,7 +120,7 @@ def crop(visible: UInt8, infrared: UInt8, size: int, stretch: float, config: Aug
     # Of two places the one with more to see: much of a night is black.
     window = max(windows, key=lambda place: float(infrared[place].std()))
     how = cv2.INTER_AREA if tall > size else cv2.INTER_CUBIC
-    pieces = [cv2.resize(picture[window], (size, size), interpolation=how) for picture in (visible, infrared)]
+    pieces = [cv2.resize(picture[window], (size, size), interpolation=how) for picture in pictures]
     if rng.random() < 0.5:
         pieces = [np.flip(piece, axis=1) for piece in pieces]
     return np.asarray(pieces[0], dtype=np.uint8), np.asarray(pieces[1], dtype=np.uint8)
@@ -136,7 +139,7 @@ def jitter(visible: Float32, strength: float, rng: np.random.Generator) -> Float
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.2))
     if rng.random() < 0.5 * strength:
         x = x + rng.normal(0.0, rng.uniform(0.0, 0.03 * strength), size=x.shape).astype(np.float32)
-    return np.clip(x, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(x, 0.0, 1.0), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,6 @@ class Sampler:
         for source in rng.choice(len(shares), size=count, p=shares / shares.sum()):
             pairs = self.sources[source][1]
             pair = pairs[int(rng.integers(len(pairs)))]
-            visible, infrared = crop(*read_pair(pair), size, pair.stretch, self.config, rng)
+            visible, infrared = crop(read_pair(pair), size, pair.stretch, self.config, rng)
             scaled = visible.astype(np.float32) / np.float32(255.0)
             yield jitter(scaled, self.config.jitter, rng), infrared.astype(np.float32) / np.float32(255.0)

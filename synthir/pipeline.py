@@ -27,7 +27,7 @@ Progress = Callable[[int, int, int], None]
 
 TOLERANCE = 0.02
 """How far outside [-1, 1] a result may be, for rounding, before it is refused."""
-BATCHES_A_CHUNK = 4
+BATCHES_A_CHUNK = 2
 """A chunk has so many batches where pictures are batched, so that pictures of one size find each other."""
 
 
@@ -65,7 +65,8 @@ def pictures(
     def settle(index: int, outcome: Outcome) -> None:
         if isinstance(outcome, SynthIRError):
             refused[index] = outcome
-            done.pop(plan.places[index], None)
+            if done.pop(plan.places[index], None):  # its chunk was done again, and now it fails
+                (plan.target / plan.places[index]).unlink(missing_ok=True)
         else:
             journal.done(outcome)
             done[outcome.place] = outcome
@@ -165,7 +166,7 @@ def load(plan: Plan, index: int) -> Frame | SynthIRError:
         rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
         small = shrink(rgb, options.max_side)
         visible = to_network(small, plan.spec.stride)
-        check_fits(*visible.shape[1:], plan.spec, ref.where)
+        check_fits(visible.shape[1], visible.shape[2], plan.spec, ref.where)
         return Frame(visible, Origin(small.shape[:2], rgb.shape[:2], sha256_bytes(data)))
     except SynthIRError as error:
         return error

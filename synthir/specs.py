@@ -82,7 +82,11 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Package -> version at build time."""
     agreement: Agreement | None
     files: dict[str, str]
-    """Payload file name, beside the papers -> sha256."""
+    """Ending of each payload file beside the papers, e.g. `.xml` -> sha256."""
+    network: str = ""
+    """The file in synthir/generators; what a backend needs that builds the network anew."""
+    settings: dict[str, Any] = {}
+    """Settings of that network."""
 
 
 def to_json(spec: msgspec.Struct) -> bytes:

@@ -23,7 +23,7 @@ from . import config as configuration
 from . import generators, objectives
 from .checkpoint import copy_average, load_state, save_model, save_state
 from .discriminators import PatchGAN
-from .errors import ConfigError
+from .errors import ConfigError, TrainingError
 from .files import write_atomic
 from .frames import padded
 from .pairs import Augmentation, Pair, PairSource, Sampler, find_pairs, read_pair, split_blocks
@@ -120,11 +120,7 @@ def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes:
     started = time.monotonic()
     sampler, validation = prepare_pairs(config, data, seed)
     state = fresh_state(config, network, settings, seed)
-    loaded = load_state(out)
-    first = loaded[0] if loaded else 0
-    if loaded:
-        state.restore(loaded[1])
-    write_atomic(out / "config.toml", configuration.dump(config).encode())
+    first = resume(config, state, out, seed)
     with ThreadPoolExecutor(1) as loader:
         upcoming = loader.submit(sampler.batch, first, config.batch)
         for step in range(first, config.steps):
@@ -133,7 +129,9 @@ def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes:
             losses = train_step(config, state, visible, infrared, step)
             out_of_time = time.monotonic() - started > 60.0 * max_minutes
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
-                save_state(out, step + 1, state.tree())
+                save_state(
+                    out, step + 1, {"networks": state.tree(), "config": configuration.dump(config), "seed": seed}
+                )
                 save_model(state.average, out / "model", network, settings, config.band)
                 log(out / "log.csv", {"step": step + 1, **losses, **validate(state.average, validation)})
             if out_of_time:
@@ -141,10 +139,34 @@ def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes:
     return out / "model"
 
 
+def resume(config: TrainConfig, state: State, out: Path, seed: int) -> int:
+    """Take back the state of a stopped training of the same configuration and seed; gives the step to go on with.
+
+    Writes the resolved configuration. Raises TrainingError where the folder holds another training.
+    """
+    resolved = configuration.dump(config)
+    loaded = load_state(out)
+    if loaded:
+        tree = loaded[1]
+        if (tree["config"], tree["seed"]) != (resolved, seed):
+            fix = "go on with out/config.toml and its seed, or choose another --out"
+            raise TrainingError(
+                "another training lies there", where=str(out), why="configuration or seed differ", fix=fix
+            )
+        state.restore(tree["networks"])
+    write_atomic(out / "config.toml", resolved.encode())
+    return loaded[0] if loaded else 0
+
+
 def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, list[Pair]]:
     """The sampler of training crops and the pairs that validate. Raises TrainingError, ConfigError."""
     if not config.sources:
         raise ConfigError("no [[sources]]", fix="name at least one folder of pairs in the TOML")
+    stride = generators.stride_of(generators.settings_of(config.generator)[0])
+    odd = [str(size) for size in config.augmentation.sizes if size % stride]
+    if odd:
+        why = f"{config.generator} takes multiples of {stride} pixels"
+        raise ConfigError(f"crop sizes {', '.join(odd)} do not fit", why=why, fix="change augmentation.sizes")
     chosen, validation = [], []
     for source in config.sources:
         training, held = split_blocks(find_pairs(data, source), config.block, config.validate_share)
@@ -264,4 +286,3 @@ def log(path: Path, row: dict[str, float]) -> None:
             writer.writeheader()
         writer.writerow(row)
     print("  ".join(f"{key} {value:.4g}" for key, value in row.items()), file=sys.stderr, flush=True)
-

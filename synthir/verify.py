@@ -1,9 +1,7 @@
 """Verify a finished conversion: every file its manifest lists is there, unchanged, and nothing else lies there."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from .errors import VerificationFailed
@@ -30,15 +28,18 @@ def verify(target: Path, source: Path | None = None, workers: int = 2) -> Report
     Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest.
     """
     manifest = read_manifest(target)
-    checks: list[Callable[[], VerificationFailed | None]] = [
-        partial(check, target / file.place, file.sha256) for file in (*manifest.labels, *manifest.pictures)
-    ]
     inputs = inputs_of(manifest, source) if source else []
-    checks += [partial(check, path, sha256) for path, sha256 in inputs]
+    pinned = [*((target / place, sha256) for place, sha256 in listing(manifest).items()), *inputs]
     with ThreadPoolExecutor(workers) as pool:
-        faults = [fault for fault in pool.map(lambda one: one(), checks) if fault]
+        faults = [fault for fault in pool.map(lambda pair: check(*pair), pinned) if fault]
     problems = (*unfinished(target), *unlisted(target, manifest), *faults)
     return Report(len(manifest.pictures), len(manifest.labels), len(manifest.refused), len(inputs), problems)
+
+
+def listing(manifest: Manifest) -> dict[str, str]:
+    """Place -> sha256 of every label and picture a manifest lists."""
+    labels = {label.place: label.sha256 for label in manifest.labels}
+    return labels | {picture.place: picture.sha256 for picture in manifest.pictures}
 
 
 def check(path: Path, pinned: str) -> VerificationFailed | None:
@@ -62,7 +63,7 @@ def unfinished(target: Path) -> list[VerificationFailed]:
 
 def unlisted(target: Path, manifest: Manifest) -> list[VerificationFailed]:
     """A fault for every file that no manifest lists."""
-    listed = {MANIFEST, *(file.place for file in (*manifest.labels, *manifest.pictures))}
+    listed = {MANIFEST, *listing(manifest)}
     why = "the conversion did not write it"
     foreign = sorted(set(files_below(target)) - listed)
     return [VerificationFailed("not listed", where=str(target / name), why=why, fix="move it away") for name in foreign]

@@ -2,9 +2,14 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from synthir.engine import papers_of
+from synthir.files import sha256_file
+from synthir.specs import Band, EngineSpec, Polarity, Precision, to_json
 
 ROOT = Path(__file__).parents[1]
 NOT_RUN = pytest.StashKey[tuple[int, str]]()
@@ -56,3 +61,41 @@ def no_gpu() -> str:
     import torch
 
     return "" if torch.cuda.is_available() else "this machine has no CUDA device"
+
+
+@pytest.fixture(scope="session")
+def small_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real OpenVINO engine with papers and no weights: infrared is the mean of red, green and blue."""
+    return build_small_engine(tmp_path_factory.mktemp("engine"))
+
+
+def build_small_engine(folder: Path) -> Path:
+    """Write the engine `mean.xml`, its `mean.bin` and its papers into a folder."""
+    vars(sys)["modules"].setdefault("openvino_telemetry", None)  # it would look up a host
+    import openvino
+    from openvino import opset13
+
+    visible = opset13.parameter([-1, 3, -1, -1], dtype=openvino.Type.f32, name="visible")
+    infrared = opset13.reduce_mean(
+        visible, openvino.op.Constant(openvino.Type.i64, openvino.Shape([1]), [1]), keep_dims=True
+    )
+    payload = folder / "mean.xml"
+    openvino.save_model(openvino.Model([infrared], [visible], "mean"), payload, compress_to_fp16=False)
+    files = {ending: sha256_file(payload.with_suffix(ending)) for ending in (".xml", ".bin")}
+    spec = EngineSpec(
+        backend="openvino",
+        precision=Precision.FLOAT32,
+        band=Band.LWIR,
+        polarity=Polarity.WHITE_HOT,
+        stride=8,
+        batch=0,
+        height=0,
+        width=0,
+        generator="mean",
+        weights_sha256="",
+        built_with={},
+        agreement=None,
+        files=files,
+    )
+    papers_of(payload).write_bytes(to_json(spec))
+    return payload

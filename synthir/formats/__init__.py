@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ..dataset import Dataset
-from ..errors import UnrecognisedDataset
+from ..errors import DatasetError, UnrecognisedDataset
 from ..folders import load, names
 
 FALLBACK = "folder"
@@ -29,7 +29,11 @@ def read(source: Path, images: Path | None = None, format: str | None = None) ->
     images = Path(os.path.normpath(images.absolute())) if images else None
     if images and not images.is_dir():
         raise UnrecognisedDataset("--images is not a folder", where=str(images), fix="give the folder of the pictures")
-    dataset: Dataset = load(__name__, format or detect(source)).read(source, images)
+    try:
+        dataset: Dataset = load(__name__, format or detect(source)).read(source, images)
+    except PermissionError as error:
+        where = str(error.filename or source)
+        raise DatasetError("cannot be read", where=where, why=error.strerror or "", fix="check its rights") from error
     return dataset
 
 

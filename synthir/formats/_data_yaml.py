@@ -18,6 +18,8 @@ LEFT_OUT = ("path", "download")
 """Keys a rewritten file does not have: one leads back to the visible pictures, the other is executed by trainers."""
 LIMIT = 1_000_000
 """Bytes of the longest data.yaml that is read; those with a thousand classes have fifty thousand."""
+DEPTH = 50
+"""Levels of lists in lists; the parser's work grows with their square."""
 NOTHING = ("", "~", "null", "Null", "NULL")
 PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "int", "float", "bool", "null", "timestamp", "merge")
@@ -45,6 +47,9 @@ def parsed(data: bytes, where: str) -> DataYaml:
     root, text = _composed(data, where)
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     found = {key.value: value for key, value in pairs if isinstance(key.value, str)}
+    if "<<" in found:
+        why = "readers differ in what it means, and it could bring a path: along"
+        raise BrokenLabels("a merge key", where=where, why=why, fix="write the merged keys out and take << away")
     entries = {split: _entries(found[split], split, where) for split in SPLITS if split in found}
     splits = tuple((split, tuple(node.value for node in nodes)) for split, nodes in entries.items() if nodes)
     if not splits:
@@ -66,18 +71,26 @@ def _composed(data: bytes, where: str) -> tuple[yaml.Node | None, str]:
         raise BrokenLabels("too long for a data.yaml", where=where, why=f"more than {LIMIT} bytes", fix=fix)
     try:
         text = data.decode("utf-8-sig")
-        for event in yaml.parse(text, Loader=yaml.BaseLoader):
-            tag = getattr(event, "tag", None)
-            if tag is not None and tag not in (*PLAIN_TAGS, "!"):
-                mark: Any = event.start_mark
-                why = f"line {mark.line + 1} has the tag {tag}, which other readers would execute"
-                raise BrokenLabels("a tag that is not plain YAML", where=where, why=why, fix="take the tag out")
+        _check_events(text, where)
         return yaml.compose(text, Loader=yaml.BaseLoader), text
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         why = " ".join(str(error).split())
         raise BrokenLabels("not a YAML file", where=where, why=why, fix=fix) from error
-    except RecursionError as error:
-        raise BrokenLabels("nested too deep", where=where, why="no data.yaml needs that", fix=fix) from error
+
+
+def _check_events(text: str, where: str) -> None:
+    """Raises BrokenLabels at the first tag that is not plain YAML, and where lists are nested deeper than DEPTH."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        mark: Any = event.start_mark
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag not in (*PLAIN_TAGS, "!"):
+            why = f"line {mark.line + 1} has the tag {tag}, which other readers would execute"
+            raise BrokenLabels("a tag that is not plain YAML", where=where, why=why, fix="take the tag out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            why = f"line {mark.line + 1} is more than {DEPTH} levels deep"
+            raise BrokenLabels("nested too deep", where=where, why=why, fix="write lists and names plainly")
 
 
 def _entries(node: Any, split: str, where: str) -> list[yaml.ScalarNode]:

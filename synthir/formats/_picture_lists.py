@@ -1,5 +1,6 @@
 """txt lists of pictures, as splits of a data.yaml name them: one path a line, `./` meaning the folder of the list."""
 
+import functools
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from ..dataset import is_picture, label_bytes
 from ..errors import BrokenLabels, EscapingPath
+from ..files import HARMLESS
 from ._shelf import Shelf
 
 
@@ -20,10 +22,20 @@ class PictureList:
     root: Path
     shelf: Shelf
 
-    @property
+    @functools.cached_property
+    def inside(self) -> bool:
+        """True where the list lies below the root."""
+        return self.root in self.path.parents
+
+    @functools.cached_property
     def place(self) -> str:
         """Where the list lies below the target: where it lies below the root, or at its top."""
-        return self.path.relative_to(self.root).as_posix() if self.root in self.path.parents else self.path.name
+        return self.path.relative_to(self.root).as_posix() if self.inside else self.path.name
+
+    @functools.cached_property
+    def folder(self) -> str:
+        """The place of the folder that `./` means, `` or ending in `/`."""
+        return f"{posixpath.dirname(self.place)}/".lstrip("/")
 
     def text(self) -> str:
         """The list as text. Raises BrokenLabels where it is not UTF-8."""
@@ -42,6 +54,8 @@ class PictureList:
     def picture(self, line: str, where: str) -> str:
         """The place of a picture. Raises EscapingPath where it is outside the root."""
         name = line.replace("\\", "/")
+        if self._simple(name):
+            return self.folder + name[2:]
         tops = [self.path.parent] if name.startswith("./") else [self.base, self.path.parent]
         paths = [os.path.normpath(f"{top}/{name}" if name[0] != "/" else name) for top in tops if "\0" not in name]
         inner = [path.removeprefix(f"{self.root}/") for path in paths if path.startswith(f"{self.root}/")]
@@ -65,6 +79,10 @@ class PictureList:
         why = "other lines are read from the folder a trainer is started in, or lead back to the visible pictures"
         return [f"{self.place}: {len(lines)} lines are rewritten to `./` and relative paths: {why}."]
 
+    def _simple(self, name: str) -> bool:
+        """True for `./a/b.jpg` in a list below the root, which needs no second look: nearly all lines are so."""
+        return name[:2] == "./" and HARMLESS.fullmatch(name, 2) is not None and self.inside
+
     def _line(self, line: str, renames: Mapping[str, str]) -> str:
         name = line.strip()
         if not is_picture(name.replace("\\", "/")):
@@ -74,7 +92,9 @@ class PictureList:
         except EscapingPath:
             return line.replace(name, posixpath.basename(name.replace("\\", "/")))
         new = renames.get(old, old)
-        relative = posixpath.relpath(new, posixpath.dirname(self.place) or ".")
+        if new == old and self._simple(name):
+            return line
+        relative = posixpath.relpath(new, self.folder or ".")
         wanted = new if relative.startswith("../") else f"./{relative}"
         kept = new == old and name.startswith("./") and posixpath.normpath(name) == relative
         return line if kept else line.replace(name, wanted)

@@ -40,7 +40,7 @@ class Shelf:
     def unlisted(self, places: Set[str]) -> tuple[str, ...]:
         """A note on pictures that lie in the folders read and that no label names."""
         count = sum(is_picture(n) and folder + n not in places for folder in self.folders for n in self.names(folder))
-        return (f"{count} pictures in the folders read are in no label file and are not converted.",) if count else ()
+        return (f"Pictures in the folders read that no label names, not converted: {count}.",) if count else ()
 
 
 def _fold(name: str) -> str:

@@ -7,7 +7,6 @@ lie. Otherwise the target holds <name>.json and images/<file_name>.
 import functools
 import mmap
 import posixpath
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from ..dataset import Box, Dataset, ImageRef, LabelCarry, label_bytes, picture_folders
 from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError
-from ..files import contained
+from ..files import contained, there
 from ._coco_json import Annotation, CocoFile, Entry, parse, spliced
 from ._shelf import Shelf
 
@@ -42,9 +41,7 @@ class Layout:
     def place(self, name: str, where: str) -> str:
         """The place of a picture. Raises EscapingPath."""
         if self.climbing and ".." in name:
-            place = posixpath.normpath(self.prefix + name.replace("\\", "/"))
-            if not place.startswith(("../", "/")) and "\0" not in name:
-                return contained(place, where)
+            return contained(posixpath.normpath(posixpath.join(self.prefix, name.replace("\\", "/"))), where)
         return self.prefix + contained(name, where)
 
     def on_disk(self, place: str) -> Path:
@@ -88,7 +85,7 @@ def _find_folder(source: Path, names: Sequence[str]) -> Path:
     usual = [near / "images", near, above / "images"]
     usual += [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
     sample = [name.replace("\\", "/") for name in names[:SAMPLE]]
-    found = [sum((folder / name).is_file() for name in sample if "\0" not in name) for folder in usual]
+    found = [sum(there(folder / name) for name in sample) for folder in usual]
     if sample and not max(found):
         raise _none_there(source, None, names)
     return usual[found.index(max(found))]
@@ -135,7 +132,7 @@ def _pictures(
                 continue
             shelf.check(place, where)
         except (BrokenLabels, EscapingPath, MissingPicture) as error:
-            refused.append((str(entry.name), _with_cure(error, entry.name)))
+            refused.append((str(entry.name), _with_cure(error, str(entry.name))))
             continue
         size = _pixels(entry.width), _pixels(entry.height)
         refs[place] = ImageRef(place, layout.on_disk(place), where, *size)
@@ -153,23 +150,24 @@ def _pictures(
 
 
 def _name(entry: Entry, where: str) -> str:
-    """The picture's name. Raises BrokenLabels where it is no text."""
-    if isinstance(entry.name, str):
-        return entry.name
-    fix = "give the entry a file_name"
-    raise BrokenLabels("an image without a name", where=where, why=f"file_name is {entry.name!r}", fix=fix)
+    """The picture's name. Raises BrokenLabels where it is no text, EscapingPath where it is a web address."""
+    name = entry.name
+    if not isinstance(name, str):
+        why, fix = f"file_name is {name!r}", "give the entry a file_name"
+        raise BrokenLabels("an image without a name", where=where, why=why, fix=fix)
+    if "://" in name:
+        fix = "download the pictures, and make file_name the path relative to the folder given with --images"
+        raise EscapingPath(f"file name {name!r} is a web address", where=where, why="nothing is downloaded", fix=fix)
+    return name
 
 
-def _with_cure(error: SynthIRError, name: object) -> SynthIRError:
-    """The error, with the way out that fits an escaping name."""
-    if not isinstance(error, EscapingPath):
+def _with_cure(error: SynthIRError, name: str) -> SynthIRError:
+    """The error; where a name escapes, with the way out that fits it."""
+    if not isinstance(error, EscapingPath) or "://" in name:
         return error
-    if re.match(r"\w+://", str(name)):
-        fix = "download the picture and make file_name its path relative to the folder given with --images"
-    elif str(name).startswith(".."):
-        fix = "if names are relative to the json, give its folder with --images; they may climb one folder up"
-    else:
-        fix = "make file_name relative to the folder that all pictures are in, and give that folder with --images"
+    fix = "make file_name relative to the folder that all pictures are in, and give that folder with --images"
+    if name.startswith(".."):
+        fix = "give the folder that names are relative to with --images; they may climb one folder above the json's"
     return EscapingPath(error.what, where=error.where, why=error.why, fix=fix)
 
 
@@ -214,15 +212,21 @@ def _files(source: Path, layout: Layout, stamp: tuple[int, int], renames: Mappin
 
 def _renamed(old: str, layout: Layout, renames: Mapping[str, str]) -> str | None:
     """The new name of a picture as the json must say it, None where it stays."""
+    place = _place(old, layout)
+    new = renames.get(place)
+    if new is None:
+        return None
+    if new.rpartition("/")[0] == place.rpartition("/")[0]:  # keep `./`, `../` and the like
+        return old[: max(old.rfind("/"), old.rfind("\\")) + 1] + new.rpartition("/")[2]
+    return posixpath.relpath(new, layout.prefix or ".")
+
+
+def _place(name: object, layout: Layout) -> str:
+    """The place of a picture, empty where its name is none."""
     try:
-        place = renames.get(layout.place(old, ""))
+        return layout.place(name, "") if isinstance(name, str) else ""
     except EscapingPath:
-        return None
-    if place is None:
-        return None
-    if place.rpartition("/")[0] == layout.place(old, "").rpartition("/")[0]:  # keep `./`, `../` and the like
-        return old[: max(old.rfind("/"), old.rfind("\\")) + 1] + place.rpartition("/")[2]
-    return posixpath.relpath(place, layout.prefix or ".")
+        return ""
 
 
 def _boxes(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, list[Box]]:
@@ -231,17 +235,8 @@ def _boxes(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, li
     raw = file.annotations if bytes(file.annotations) else file.annotation
     boxes: dict[Any, list[Box]] = {entry.id: [] for entry in file.images}
     for item in parse(raw, list[Annotation], source) if bytes(raw) else []:
-        if item.image_id in boxes and isinstance(item.bbox, list) and len(item.bbox) == 4:
-            boxes[item.image_id].append((item.bbox[0], item.bbox[1], item.bbox[2], item.bbox[3]))
-    return {
-        layout.place(entry.name, ""): boxes[entry.id]
-        for entry in file.images
-        if isinstance(entry.name, str) and not _escapes(entry.name, layout)
-    }
-
-
-def _escapes(name: str, layout: Layout) -> bool:
-    try:
-        return not layout.place(name, "")
-    except EscapingPath:
-        return True
+        box = item.bbox if isinstance(item.bbox, list) else []
+        if len(box) == 4 and all(isinstance(value, int | float) for value in box) and item.image_id in boxes:
+            boxes[item.image_id].append((box[0], box[1], box[2], box[3]))
+    places = {_place(entry.name, layout): boxes[entry.id] for entry in file.images}
+    return {place: found for place, found in places.items() if place}

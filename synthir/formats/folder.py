@@ -1,12 +1,13 @@
 """Pictures without labels: a folder, with all folders in it, or one picture file."""
 
+import os
+import posixpath
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, is_picture, picture_names
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, is_picture, pictures_below
 from ..errors import SynthIRError, UnrecognisedDataset, UnsupportedPicture, UsageError
-from ..files import walk_files
 
 LOOKS_FOR = "a picture, or a folder with pictures in it"
 LABEL_ENDINGS = frozenset((".csv", ".json", ".txt", ".xml", ".yaml", ".yml"))
@@ -14,7 +15,9 @@ LABEL_ENDINGS = frozenset((".csv", ".json", ".txt", ".xml", ".yaml", ".yml"))
 
 def recognises(source: Path) -> bool:
     """True for a picture file and for a folder with at least one picture below it."""
-    return is_picture(source.name) if source.is_file() else bool(picture_names(source))
+    if source.is_file():
+        return is_picture(source.name)
+    return next(pictures_below(source), None) is not None
 
 
 def read(source: Path, images: Path | None = None) -> Dataset:
@@ -27,7 +30,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         raise UsageError(
             "--images goes with labels", where=str(source), why="SOURCE is read as pictures alone", fix=fix
         )
-    names = [source.name] if source.is_file() else picture_names(source)
+    names = [source.name] if source.is_file() else sorted(pictures_below(source))
     if not names:
         raise UnrecognisedDataset("no picture is there", where=str(source), fix="check the path of SOURCE")
     refs: list[ImageRef] = []
@@ -36,7 +39,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     for name in names:
         try:
             check_name(name)
-            refs.append(ImageRef(name, base / name, str(base / name)))
+            refs.append(ImageRef(name, base / name, name))
         except UnsupportedPicture as error:
             refused.append((error.where, error))
     # of one picture, its file is all that is read: the folder around it may well hold the target
@@ -45,7 +48,8 @@ def read(source: Path, images: Path | None = None) -> Dataset:
 
 def _left_behind(source: Path) -> tuple[str, ...]:
     """A note where files that may be labels lie beside the pictures."""
-    counts = Counter(path.suffix.lower() for path in walk_files(source) if path.suffix.lower() in LABEL_ENDINGS)
+    endings = (posixpath.splitext(name)[1].lower() for _, _, names in os.walk(source) for name in names)
+    counts = Counter(ending for ending in endings if ending in LABEL_ENDINGS)
     if not counts:
         return ()
     found = ", ".join(f"{number} {ending}" for ending, number in sorted(counts.items()))

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, label_bytes, picture_folders, picture_names
+from ..dataset import (
+    Box,
+    Dataset,
+    ImageRef,
+    LabelCarry,
+    check_name,
+    is_picture,
+    label_bytes,
+    picture_folders,
+    pictures_below,
+)
 from ..errors import (
     EscapingPath,
     LabelWithoutPicture,
@@ -22,7 +32,7 @@ from ..errors import (
     UnsupportedPicture,
     UsageError,
 )
-from ..files import walk_files
+from ..files import names_in, there, walk_files
 from ._data_yaml import LIMIT, DataYaml, parsed, rewritten
 from ._picture_lists import PictureList
 from ._shelf import Shelf
@@ -46,7 +56,7 @@ class Found:
 
     def add_folder(self, folder: Path, prefix: str) -> None:
         """Add every picture below a folder; prefix is the folder's place, `` or ending in `/`."""
-        for name in picture_names(folder):
+        for name in sorted(pictures_below(folder)):
             place = prefix + name
             try:
                 check_name(place)
@@ -89,15 +99,14 @@ def _reads_like_data_yaml(path: Path) -> bool:
 
 
 def _data_yamls(folder: Path) -> list[Path]:
-    return [
-        p for p in sorted(folder.iterdir()) if p.suffix.lower() in ENDINGS and p.is_file() and _reads_like_data_yaml(p)
-    ]
+    paths = [folder / name for name in sorted(names_in(folder)) if name.lower().endswith(ENDINGS)]
+    return [path for path in paths if _reads_like_data_yaml(path)]
 
 
 def _first_labels(source: Path) -> Iterator[Path]:
     """A few label files of a folder without data.yaml: enough to see whether they are."""
-    tops = [source / "labels", *(path / "labels" for path in sorted(source.iterdir()) if path.is_dir())]
-    for top in tops:
+    inner = next(os.walk(source), ("", [], []))[1]
+    for top in (source / "labels", *(source / name / "labels" for name in sorted(inner))):
         texts = (path for path in walk_files(top) if path.suffix == ".txt")
         yield from (path for path, _ in zip(texts, range(5), strict=False))
 
@@ -180,7 +189,7 @@ def _on_disk(base: Path, text: str) -> Path | None:
     """A split's folder or list. As trainers do, `../train` is also looked for as `train`: some exports write it so."""
     text = text.replace("\\", "/")
     tries = [Path(os.path.normpath(base / entry)) for entry in (text, text.removeprefix("../"))]
-    return next((path for path in tries if "\0" not in text and path.exists()), None)
+    return next((path for path in tries if there(path)), None)
 
 
 def _root(base: Path, home: Path, paths: list[Path]) -> Path:
@@ -230,7 +239,7 @@ def _moved(
     place = source.relative_to(root).as_posix() if inside else source.name
     new = {text: _moved_entry(text, path, root, posixpath.dirname(place)) for text, path in entries.items()}
     same = all(os.path.normpath(text) == os.path.normpath(new[text]) for text in new)
-    if same and not {"path", "download"} & doc.keys:
+    if same and not doc.path and "download" not in doc.keys:
         return place, label_bytes(source), ()
     changed = [f"`{old}` is `{made}`" for old, made in new.items() if os.path.normpath(old) != os.path.normpath(made)]
     reasons = {"path": "`path:` is left out: it would lead back", "download": "`download:` is left out: it is executed"}
@@ -284,7 +293,8 @@ def _orphans(found: Found, shelf: Shelf, expected: set[str]) -> list[str]:
         below = (Path(base).relative_to(found.root).as_posix() for base, _, _ in os.walk(found.root / top))
         folders.update(f"{folder}/" for folder in below)
     beside = {f"{posixpath.dirname(place)}/".lstrip("/") for place in found.pictures}
-    expected = expected | {label_place(folder + name) for folder in beside for name in shelf.names(folder)}
+    near = {folder + name for folder in beside for name in shelf.names(folder) if is_picture(name)}
+    expected = expected | {label_place(picture) for picture in near}
     texts = (
         folder + name for folder in sorted(folders) for name in sorted(shelf.names(folder)) if name.endswith(".txt")
     )

@@ -15,6 +15,7 @@ the luminance's own detail shows there, positive or negative. Frames are multipl
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +61,7 @@ def build(settings: Settings) -> "Cascade":
 def conv(inputs: int, outputs: int, *, step: int = 1, dilation: int = 1, deep: bool = False) -> nn.Sequential:
     """3x3 convolution, batch norm, ReLU. Deep layers repeat the border: zeros there tell them where in the frame they
     are, which they learn for the sizes of training and get wrong on others."""
-    border = "replicate" if deep else "zeros"
+    border: Literal["replicate", "zeros"] = "replicate" if deep else "zeros"
     layer = nn.Conv2d(inputs, outputs, 3, step, dilation, dilation, bias=False, padding_mode=border)
     return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
@@ -86,19 +87,23 @@ def grow(x: Tensor, factor: int = 2) -> Tensor:
 
 def luminance(visible: Tensor) -> Tensor:
     """ITU-R BT.601 luma of RGB, (N, 1, H, W), same range."""
-    red, green, blue = visible.split(1, dim=1)
+    red, green, blue = visible.chunk(3, dim=1)
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def local_detail(luma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Quarter-resolution maps of the luminance: its mean, its normalised middle band, one over its local deviation.
+    """Luminance (N, 1, H, W) -> its fine band (N, 1, H, W) and, at quarter resolution, its middle band and sharpness.
 
-    The middle band is what lies between about 4 and about 16 pixels; the deviation is over about 32 pixels.
+    Fine is what is below about 4 pixels, middle lies between 4 and 16; sharpness is one over the standard deviation of
+    both over about 32 pixels, by which bands are multiplied to be alike in shade and in light.
     """
     mean = F.avg_pool2d(luma, 4)
-    wide_mean, wide_power = (grow(F.avg_pool2d(x, 4), 4) for x in (mean, F.avg_pool2d(luma.square(), 4)))
-    deviation = (wide_power - wide_mean.square()).clamp_min(0.0).sqrt() + 0.03
-    return mean, (mean - wide_mean) / deviation, deviation.reciprocal()
+    fine = luma - grow(mean, 4)
+    middle = mean - grow(F.avg_pool2d(mean, 4), 4)
+    # Squares of differences, not a difference of squares: that one cancels in bfloat16.
+    power = F.avg_pool2d(fine.square(), 4) + middle.square()
+    sharpness = (grow(F.avg_pool2d(power, 4), 4).sqrt() + 0.03).reciprocal()
+    return fine, middle * sharpness, sharpness
 
 
 class SqueezeExcite(nn.Module):
@@ -179,12 +184,11 @@ class Structure(nn.Module):
         x = self.deepest(skips.pop())
         for up in reversed(self.up):
             x = up(torch.cat((grow(x), skips.pop()), dim=1))
-        offset, middle_gain, fine_gain = self.maps(x).split(1, dim=1)
-        luma = luminance(visible)
-        mean, middle, sharpness = local_detail(luma)
-        smooth = torch.cat((offset + (0.1 + middle_gain) * middle, 0.1 + fine_gain, mean, sharpness), dim=1)
-        base, gain, mean, sharpness = grow(smooth, 4).split(1, dim=1)
-        fine = (luma - mean) * sharpness
+        offset, middle_gain, fine_gain = self.maps(x).chunk(3, dim=1)
+        fine, middle, sharpness = local_detail(luminance(visible))
+        smooth = torch.cat((offset + (0.1 + middle_gain) * middle, 0.1 + fine_gain, sharpness), dim=1)
+        base, gain, sharpness = grow(smooth, 4).chunk(3, dim=1)
+        fine = fine * sharpness
         return base + gain * fine, fine
 
 
@@ -233,7 +237,7 @@ class Heat(nn.Module):
         # DoubleU-Net: the first network's answer says where the second one looks.
         second, _ = self.second(quarter * torch.sigmoid(self.gate(first)), skips)
         half = grow(self.merge(torch.cat((first, second), dim=1)))
-        offset, gain = grow(self.maps(self.refine(torch.cat((half, self.edges(seen)), dim=1)))).split(1, dim=1)
+        offset, gain = grow(self.maps(self.refine(torch.cat((half, self.edges(seen)), dim=1)))).chunk(2, dim=1)
         result: Tensor = structure + offset + gain * fine
         return result
 

@@ -1,0 +1,103 @@
+"""OpenVINO: the CPU engine that works out of the box. Any batch, height and width; bfloat16 where the CPU has it."""
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ..engine import Float32, check_frame
+from ..errors import BackendMissing, EngineIncompatible
+from ..specs import EngineSpec, Precision
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ENDING = ".xml"
+PRECISIONS = (Precision.BFLOAT16, Precision.FLOAT32)
+HINTS = {Precision.BFLOAT16: "bf16", Precision.FLOAT32: "f32"}
+
+
+def runtime() -> ModuleType:
+    """The openvino package, its telemetry kept out: that one looks a host up. Raises BackendMissing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendMissing("openvino is not installed", why=str(error), fix="pip install openvino") from None
+    module: ModuleType = openvino
+    return module
+
+
+def versions() -> dict[str, str]:
+    """Package -> version, for the papers."""
+    return {"openvino": version("openvino")}
+
+
+def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
+    """Export the network with any batch, height and width; weights are stored in float16 whatever it computes in.
+
+    module: float32, in eval mode. Raises BackendMissing.
+    """
+    import torch
+
+    openvino = runtime()
+    axes = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    with warnings.catch_warnings():
+        # torch.export of 2.13 warns of its own use of a name it is about to drop.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+        program = torch.export.export(module, (torch.zeros(2, 3, 128, 160),), dynamic_shapes=(axes,))
+        model = openvino.convert_model(program)
+    model.reshape(openvino.PartialShape([-1, 3, -1, -1]))
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(model, Path(folder) / "engine.xml", compress_to_fp16=True)
+        return {ending: (Path(folder) / f"engine{ending}").read_bytes() for ending in (".xml", ".bin")}
+
+
+def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
+    """Compile the payload for this CPU. Raises BackendMissing, EngineIncompatible.
+
+    bfloat16 papers run in float32 on a CPU without bfloat16: slower, and nearer to the reference.
+    """
+    openvino = runtime()
+    core = openvino.Core()
+    able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = HINTS.get(spec.precision, "f32") if able else "f32"
+    try:
+        model = core.read_model(files[".xml"], files[".bin"])
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"})
+    except (RuntimeError, KeyError) as error:
+        why, fix = " ".join(str(error).split())[:300], "compile again with this build: synthir compile"
+        raise EngineIncompatible("OpenVINO cannot open the engine", where=spec.generator, why=why, fix=fix) from None
+    return OpenVINOEngine(spec, compiled.create_infer_request())
+
+
+class OpenVINOEngine:
+    """One compiled model and one request; `run` is not to be called from two threads at once."""
+
+    def __init__(self, spec: EngineSpec, request: Any) -> None:
+        self.spec = spec
+        self._request = request
+
+    def run(self, visible: Float32, /) -> Float32:
+        """See synthir.engine.Engine. Raises EngineIncompatible for a frame that does not fit."""
+        check_frame(visible, self.spec)
+        result = self._request.infer({0: np.ascontiguousarray(visible)})[0]
+        return np.array(result, dtype=np.float32)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._request = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()

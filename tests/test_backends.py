@@ -1,0 +1,84 @@
+"""Every file in synthir/backends keeps the contract; a new one is tested by being there."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from synthir.engine import Engine
+from synthir.errors import BackendMissing, EngineIncompatible
+from synthir.files import sha256_bytes
+from synthir.folders import load, names
+from synthir.specs import Band, EngineSpec, Polarity, Precision
+from tests import tiny
+
+TOLERANCE = {"openvino": 2e-3, "torch": 1e-6}
+"""Largest difference to the float32 network in units of [-1, 1]; openvino keeps its weights in float16."""
+
+
+def papers(backend: str, payload: dict[str, bytes]) -> EngineSpec:
+    """Papers of the tiny cascade."""
+    pins = {ending: sha256_bytes(data) for ending, data in payload.items()}
+    kind = (backend, Precision.FLOAT32, Band.LWIR, Polarity.WHITE_HOT)
+    return EngineSpec(*kind, 32, 0, 0, 0, "tiny", "", {}, None, pins, "cascade", tiny.SETTINGS)
+
+
+@pytest.fixture(scope="module", params=names("synthir.backends"))
+def built(request: pytest.FixtureRequest) -> tuple[str, dict[str, bytes]]:
+    """A backend and the payload it builds of the tiny cascade."""
+    backend: str = request.param
+    try:
+        payload: dict[str, bytes] = load("synthir.backends", backend).build(tiny.network(), Precision.FLOAT32)
+    except BackendMissing as error:
+        pytest.skip(str(error))
+    return backend, payload
+
+
+@pytest.fixture(scope="module")
+def engine(built: tuple[str, dict[str, bytes]]) -> Iterator[Engine]:
+    """The payload, started."""
+    backend, payload = built
+    with load("synthir.backends", backend).start(payload, papers(backend, payload)) as started:
+        yield started
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 96), (1, 3, 96, 32), (3, 3, 32, 64)])
+def test_it_computes_what_the_network_computes(engine: Engine, shape: tuple[int, ...]) -> None:
+    visible = tiny.frames(6, *shape)
+    with torch.no_grad():
+        expected = tiny.network()(torch.from_numpy(visible)).numpy()
+    got = engine.run(visible)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE[engine.spec.backend], rtol=0)
+
+
+def test_the_caller_owns_the_result(engine: Engine) -> None:
+    visible = tiny.frames(7, 1, 3, 32, 32)
+    first = engine.run(visible)
+    kept = first.copy()
+    second = engine.run(tiny.frames(8, 1, 3, 32, 32))
+    np.testing.assert_array_equal(first, kept)
+    second[:] = 0.0
+    np.testing.assert_array_equal(engine.run(visible), kept)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 30, 32), (1, 1, 32, 32), (3, 32, 32)])
+def test_a_frame_that_does_not_fit_is_refused(engine: Engine, shape: tuple[int, ...]) -> None:
+    with pytest.raises(EngineIncompatible, match="multiples of 32"):
+        engine.run(tiny.frames(9, *shape))
+
+
+def test_a_damaged_payload_is_refused(built: tuple[str, dict[str, bytes]]) -> None:
+    backend, payload = built
+    damaged = {ending: data[: len(data) // 2] for ending, data in payload.items()}
+    with pytest.raises(EngineIncompatible, match="synthir compile"):
+        load("synthir.backends", backend).start(damaged, papers(backend, damaged))
+
+
+@pytest.mark.parametrize("backend", names("synthir.backends"))
+def test_the_seats_of_a_backend(backend: str) -> None:
+    module = load("synthir.backends", backend)
+    assert module.ENDING.startswith(".")
+    assert Precision.FLOAT32 in module.PRECISIONS
+    assert all(text and "." in text for text in module.versions().values())

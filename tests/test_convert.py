@@ -1,0 +1,383 @@
+"""A conversion: the pixels, the labels, the ledger, the manifest, and what it does when something is wrong."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from synthir import convert, pipeline
+from synthir.convert import Options
+from synthir.dataset import Dataset, ImageRef
+from synthir.engine import Float32
+from synthir.errors import (
+    BrokenLabels,
+    EngineIncompatible,
+    NameCollision,
+    NoSpace,
+    TargetBusy,
+    TargetError,
+    TooManyFailures,
+)
+from synthir.files import sha256_bytes, sha256_file, sha256_tree
+from synthir.images import Infrared, decode, is_marked
+from synthir.journal import JOURNAL, MANIFEST, Manifest
+from synthir.specs import Polarity
+from tests.datasets import SIZES, described, hand_made, picture, place, write_picture
+from tests.fake_engine import FakeEngine, fake_spec, luminance, red
+
+DEFAULT = Options()
+
+
+def converted(dataset: Dataset, out: Path, options: Options = DEFAULT, engine: FakeEngine | None = None) -> Manifest:
+    """Plan and run, checking that the source is what it was."""
+    engine = engine or FakeEngine()
+    before = sha256_tree(dataset.root)
+    manifest = convert.run(convert.plan(dataset, out, engine.spec, options), engine)
+    assert sha256_tree(dataset.root) == before
+    return manifest
+
+
+def stored(path: Path) -> Infrared:
+    """The samples of a file, as they are."""
+    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert samples is not None
+    return samples.astype(samples.dtype)
+
+
+def test_every_picture_becomes_its_red_plane_on_its_own_grid(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 7)
+    manifest = converted(dataset, tmp_path / "out")
+    for number in range(7):
+        out = tmp_path / "out" / place(number, ".png")
+        assert np.array_equal(stored(out), picture(number, *SIZES[number % 3])[:, :, 0])
+        assert is_marked(out.read_bytes())
+    assert (tmp_path / "out" / "boxes.json").read_bytes() == (tmp_path / "src" / "boxes.json").read_bytes()
+    files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert files == {*(place(number, ".png") for number in range(7)), "boxes.json", MANIFEST}
+    assert manifest.counts == {"pictures": 7, "refused": 0, "labels": 1}
+
+
+def test_the_manifest_says_what_lies_there_and_where_it_came_from(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 5, ".jpg")
+    converted(dataset, tmp_path / "out", Options(ext="png"))
+    plain = json.loads((tmp_path / "out" / MANIFEST).read_bytes())
+    assert [line["place"] for line in plain["pictures"]] == [place(number, ".png") for number in range(5)]
+    for line in plain["pictures"]:
+        assert line["sha256"] == sha256_file(tmp_path / "out" / line["place"])
+        assert line["source_sha256"] == sha256_file(tmp_path / "src" / line["source"])
+    (label,) = plain["labels"]
+    assert label["sha256"] == sha256_file(tmp_path / "out" / "boxes.json")
+    assert label["source_sha256"] == sha256_file(tmp_path / "src" / "boxes.json")
+    assert plain["synthetic"] is True and plain["digital_source_type"].endswith("trainedAlgorithmicMedia")
+    assert "not temperatures" in plain["caution"] and plain["engine"]["generator"] == "fake"
+    assert str(tmp_path) not in json.dumps(plain)
+
+
+def test_another_extension_changes_names_in_labels_and_nothing_else(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 4, ".jpg")
+    converted(dataset, tmp_path / "out", Options(ext="png"))
+    text = (tmp_path / "src" / "boxes.json").read_bytes()
+    assert (tmp_path / "out" / "boxes.json").read_bytes() == text.replace(b'.jpg"', b'.png"')
+    expected = decode((tmp_path / "src" / place(1, ".jpg")).read_bytes(), "x")[:, :, 0]
+    assert np.array_equal(stored(tmp_path / "out" / place(1, ".png")), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "engine_polarity", "expected"),
+    [
+        (Options(), "white-hot", lambda red: red),
+        (Options(polarity=Polarity.BLACK_HOT), "white-hot", lambda red: 255 - red),
+        (Options(), "black-hot", lambda red: 255 - red),
+        (Options(polarity=Polarity.BLACK_HOT), "black-hot", lambda red: red),
+        (Options(channels=3), "white-hot", lambda red: np.dstack([red] * 3)),
+        (Options(bit_depth=16), "white-hot", lambda red: red.astype(np.uint16) * 257),
+    ],
+)
+def test_options_shape_the_samples(tmp_path: Path, options: Options, engine_polarity: str, expected: object) -> None:
+    dataset = hand_made(tmp_path / "src", 1)
+    engine = FakeEngine(red, fake_spec(polarity=engine_polarity))
+    converted(dataset, tmp_path / "out", options, engine)
+    assert callable(expected)
+    wanted = expected(picture(0, *SIZES[0])[:, :, 0])
+    found = stored(tmp_path / "out" / place(0, ".png"))
+    assert found.dtype == wanted.dtype and found.shape == wanted.shape
+    assert np.abs(found.astype(int) - wanted.astype(int)).max() <= (1 if options.bit_depth == 16 else 0)
+
+
+def test_max_side_bounds_what_the_network_sees_and_keeps_the_grid(tmp_path: Path) -> None:
+    engine = FakeEngine(luminance)
+    converted(hand_made(tmp_path / "src", 3), tmp_path / "out", Options(max_side=16), engine)
+    assert engine.shapes == [(1, 3, 16, 16), (1, 3, 8, 16), (1, 3, 16, 16)]
+    for number in range(3):
+        assert stored(tmp_path / "out" / place(number, ".png")).shape == SIZES[number % 3]
+
+
+def test_batches_hold_one_size_and_change_no_pixel(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 20)
+    engine = FakeEngine()
+    converted(dataset, tmp_path / "one")
+    converted(dataset, tmp_path / "four", Options(batch=4), engine)
+    sizes = [shape[0] for shape in engine.shapes]
+    assert sum(sizes) == 20 and max(sizes) > 1
+    for number in range(20):
+        name = place(number, ".png")
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "four" / name).read_bytes()
+
+
+def test_an_engine_of_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
+    engine = FakeEngine(red, fake_spec(batch=4))
+    converted(hand_made(tmp_path / "src", 5), tmp_path / "out", Options(), engine)
+    assert {shape[0] for shape in engine.shapes} == {4}
+    assert np.array_equal(stored(tmp_path / "out" / place(4, ".png")), picture(4, *SIZES[1])[:, :, 0])
+
+
+def test_one_bad_picture_costs_one_picture(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 6)
+    names = [place(number, ".png") for number in range(6)]
+    (tmp_path / "src" / names[1]).write_bytes(b"")
+    data = (tmp_path / "src" / names[2]).read_bytes()
+    (tmp_path / "src" / names[2]).write_bytes(data[: len(data) // 2])
+    (tmp_path / "src" / names[3]).unlink()
+    wrong_size = ImageRef(names[4], tmp_path / "src" / names[4], "boxes.json 4", 99, 24)
+    dataset = described(tmp_path / "src", names, **{names[4]: wrong_size})
+    seen: list[tuple[int, int, int]] = []
+    plan = convert.plan(dataset, tmp_path / "out", fake_spec())
+    manifest = convert.run(plan, FakeEngine(), lambda *counts: seen.append(counts))
+    found = [(line.name, line.code) for line in manifest.refused]
+    assert found == list(zip(names[1:5], ("SIR301", "SIR301", "SIR204", "SIR205"), strict=True))
+    assert [line.place for line in manifest.pictures] == [names[0], names[5]]
+    assert seen[0] == (0, 0, 6) and seen[-1] == (2, 4, 6)
+    assert (tmp_path / "out" / "boxes.json").read_bytes() == (tmp_path / "src" / "boxes.json").read_bytes()
+    assert not convert.verify(tmp_path / "out", tmp_path / "src").problems
+
+
+def spoiled(value: float) -> FakeEngine:
+    """An engine whose result holds one value that cannot be, for pictures that are higher than wide."""
+
+    def network(visible: Float32) -> Float32:
+        out = red(visible)
+        if visible.shape[2] > visible.shape[3]:
+            out[0, 0, 1, 1] = value
+        return out
+
+    return FakeEngine(network)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.5, 1.03])
+def test_results_that_cannot_be_are_refused(tmp_path: Path, value: float) -> None:
+    manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(), spoiled(value))
+    assert [(line.name, line.code) for line in manifest.refused] == [
+        (place(2, ".png"), "SIR505"),
+        (place(5, ".png"), "SIR505"),
+    ]
+    assert not (tmp_path / "out" / place(2, ".png")).exists() and len(manifest.pictures) == 4
+
+
+def test_rounding_just_outside_the_range_is_clipped(tmp_path: Path) -> None:
+    manifest = converted(hand_made(tmp_path / "src", 3), tmp_path / "out", Options(), spoiled(1.01))
+    assert manifest.counts["refused"] == 0 and stored(tmp_path / "out" / place(2, ".png"))[1, 1] == 255
+
+
+@pytest.mark.parametrize("options", [Options(strict=True), Options(max_failures=0), Options(max_failures=1)])
+def test_failures_stop_where_the_options_say_and_the_rest_resumes(tmp_path: Path, options: Options) -> None:
+    dataset = hand_made(tmp_path / "src", 12)
+    for number in (3, 7):
+        (tmp_path / "src" / place(number, ".png")).write_bytes(b"no picture")
+    with pytest.raises(TooManyFailures) as caught:
+        converted(dataset, tmp_path / "out", options)
+    assert "SIR301" in caught.value.why
+    assert not (tmp_path / "out" / MANIFEST).exists() and (tmp_path / "out" / JOURNAL).exists()
+    assert converted(dataset, tmp_path / "out").counts == {"pictures": 10, "refused": 2, "labels": 1}
+    assert not (tmp_path / "out" / JOURNAL).exists()
+
+
+def test_doing_it_again_does_nothing_and_repaired_pictures_are_done_then(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 6)
+    path = tmp_path / "src" / place(4, ".png")
+    path.write_bytes(b"broken")
+    first = converted(dataset, tmp_path / "out")
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    engine = FakeEngine()
+    assert converted(dataset, tmp_path / "out", Options(), engine) == first and engine.shapes == []
+    write_picture(path, picture(4, *SIZES[1]))
+    repaired = converted(dataset, tmp_path / "out", Options(), engine)
+    assert engine.shapes == [(1, 3, 24, 40)] and repaired.counts == {"pictures": 6, "refused": 0, "labels": 1}
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    converted(dataset, tmp_path / "fresh")
+    assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "fresh")
+
+
+def test_a_lost_result_is_made_again(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 5)
+    converted(dataset, tmp_path / "out")
+    before = sha256_tree(tmp_path / "out")
+    (tmp_path / "out" / place(2, ".png")).unlink()
+    (tmp_path / "out" / "boxes.json").unlink()
+    converted(dataset, tmp_path / "out")
+    assert sha256_tree(tmp_path / "out") == before
+
+
+def test_limit_takes_the_first_and_the_rest_can_follow(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 9)
+    for batch in (1, 2):
+        out = tmp_path / f"out{batch}"
+        manifest = converted(dataset, out, Options(limit=5, batch=batch))
+        assert [line.place for line in manifest.pictures] == [place(number, ".png") for number in range(5)]
+        converted(dataset, out, Options(batch=batch))
+        converted(dataset, tmp_path / f"whole{batch}", Options(batch=batch))
+        assert sha256_tree(out) == sha256_tree(tmp_path / f"whole{batch}")
+
+
+def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 30)
+
+    def impatient(done: int, refused: int, total: int) -> None:
+        if done == 11:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert.run(convert.plan(dataset, tmp_path / "out", fake_spec()), FakeEngine(), impatient)
+    engine = FakeEngine()
+    converted(dataset, tmp_path / "out", Options(resume=True), engine)
+    assert len(engine.shapes) == 30 - 11
+    converted(dataset, tmp_path / "whole")
+    assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "whole")
+
+
+def test_a_full_disk_ends_the_job_and_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = hand_made(tmp_path / "src", 12)
+    real, calls = os.fsync, []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if 20 < len(calls) < 60:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    with monkeypatch.context() as patch, pytest.raises(NoSpace):
+        patch.setattr(os, "fsync", full)
+        converted(dataset, tmp_path / "out")
+    left = [path.name for path in (tmp_path / "out").rglob("*.png*")]
+    assert 0 < len(left) < 12 and all(name.endswith(".png") for name in left)
+    converted(dataset, tmp_path / "out")
+    converted(dataset, tmp_path / "whole")
+    assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "whole")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real disk of 96 KiB; only root can make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_really_full_disk_ends_the_job_and_more_space_ends_it_well(tmp_path: Path, small_disk: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 40)
+    refs = tuple(replace(ref, width=0, height=0) for ref in dataset.images)
+    with pytest.raises(NoSpace, match="will not fit"):
+        convert.plan(replace(dataset, images=refs), small_disk / "out", fake_spec())
+    sized = [(ref, SIZES[number % 3]) for number, ref in enumerate(dataset.images)]
+    dataset = replace(dataset, images=tuple(replace(ref, width=size[1], height=size[0]) for ref, size in sized))
+    with pytest.raises(NoSpace, match="no space left"):
+        converted(dataset, small_disk / "out")
+    assert 0 < len(list((small_disk / "out").rglob("*.png"))) < 40 and not list(small_disk.rglob("*.synthir-part"))
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    converted(dataset, small_disk / "out")
+    converted(dataset, tmp_path / "whole")
+    assert sha256_tree(small_disk / "out") == sha256_tree(tmp_path / "whole")
+
+
+def test_other_faults_of_the_disk_are_coded(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2)
+    plan = convert.plan(dataset, tmp_path / "out", fake_spec())
+    with pytest.raises(TargetError, match="cannot write"):
+        pipeline.write(tmp_path / "src" / "boxes.json" / "x", b"")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "val").write_bytes(b"in the way")
+    with pytest.raises(TargetBusy, match="changed"):
+        convert.run(plan, FakeEngine())
+
+
+def test_labels_that_change_meanwhile_are_seen(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 3)
+    plan = convert.plan(dataset, tmp_path / "out", fake_spec())
+
+    def meddle(done: int, refused: int, total: int) -> None:
+        (tmp_path / "src" / "boxes.json").write_text("{}", "utf-8")
+
+    with pytest.raises(BrokenLabels, match="changed"):
+        convert.run(plan, FakeEngine(), meddle)
+
+
+def test_a_label_file_cannot_take_the_place_of_the_manifest(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2)
+    labels = type(dataset.labels)(lambda renames: {MANIFEST: b"{}"}, dict)
+    dataset = Dataset("folder", dataset.root, dataset.images, labels)
+    with pytest.raises(NameCollision):
+        converted(dataset, tmp_path / "out")
+
+
+def test_an_engine_other_than_the_planned_one_is_refused(tmp_path: Path) -> None:
+    plan = convert.plan(hand_made(tmp_path / "src", 1), tmp_path / "out", fake_spec())
+    with pytest.raises(EngineIncompatible, match="another engine"):
+        convert.run(plan, FakeEngine(red, fake_spec(stride=16)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_of_another_shape_ends_the_job(tmp_path: Path) -> None:
+    with pytest.raises(EngineIncompatible, match="another shape"):
+        converted(hand_made(tmp_path / "src", 2), tmp_path / "out", Options(), FakeEngine(lambda visible: visible))
+
+
+def test_verify_names_every_fault(tmp_path: Path) -> None:
+    dataset, out = hand_made(tmp_path / "src", 5), tmp_path / "out"
+    converted(dataset, out)
+    whole = convert.verify(out, tmp_path / "src")
+    assert (whole.pictures, whole.labels, whole.refused, whole.inputs, whole.problems) == (5, 1, 0, 5, ())
+    (out / place(0, ".png")).unlink()
+    (out / place(1, ".png")).write_bytes(b"x")
+    (out / "boxes.json").write_bytes(b"{}")
+    (out / "val" / "extra.png").write_bytes(b"")
+    (out / JOURNAL).parent.mkdir()
+    (out / JOURNAL).write_bytes(b"")
+    (tmp_path / "src" / place(3, ".png")).write_bytes(b"y")
+    found = {(Path(problem.where).name, problem.what) for problem in convert.verify(out, tmp_path / "src").problems}
+    assert found == {
+        ("000.png", "missing"),
+        ("001.png", "changed"),
+        ("boxes.json", "changed"),
+        ("extra.png", "not listed"),
+        ("out", "unfinished"),
+        ("003.png", "changed"),
+    }
+
+
+def test_inputs_are_verified_from_any_folder_above_them(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 5, ".jpg")
+    names = [place(number, ".jpg") for number in (1, 3)]
+    converted(described(dataset.root, names), tmp_path / "out", Options(ext="png"))
+    for folder in (tmp_path / "src", tmp_path / "src" / "val"):
+        report = convert.verify(tmp_path / "out", folder)
+        assert report.inputs == 2 and report.problems == ()
+    assert len(convert.verify(tmp_path / "out", tmp_path / "elsewhere").problems) == 2
+
+
+def test_equal_runs_give_equal_trees(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 9, ".jpg")
+    for name, workers in (("a", 1), ("b", 5)):
+        converted(dataset, tmp_path / name, Options(workers=workers))
+    assert sha256_tree(tmp_path / "a") == sha256_tree(tmp_path / "b")
+    assert sha256_bytes((tmp_path / "a" / MANIFEST).read_bytes()) == sha256_file(tmp_path / "b" / MANIFEST)

@@ -1,0 +1,80 @@
+"""Files appear whole or not at all; names stay inside."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from synthir.errors import EscapingPath, NoSpace
+from synthir.files import PART, contained, free_bytes, inside, sha256_bytes, sha256_file, sha256_tree, write_atomic
+
+
+def test_hashes_are_sha256(tmp_path: Path) -> None:
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_bytes(b"abc") == sha256_file(tmp_path / "a") == known
+
+
+def test_a_tree_hash_sees_names_bytes_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"1")
+    seen = [sha256_tree(tmp_path)]
+    (tmp_path / "a" / "b").write_bytes(b"2")
+    seen.append(sha256_tree(tmp_path))
+    (tmp_path / "a" / "b").rename(tmp_path / "b")
+    seen.append(sha256_tree(tmp_path))
+    assert len(set(seen)) == 3
+
+
+def test_a_write_makes_folders_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "x" / "y.bin"
+    write_atomic(path, b"old")
+    write_atomic(path, b"new", durable=False)
+    assert path.read_bytes() == b"new" and list((tmp_path / "x").iterdir()) == [path]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_leaves_the_old_file_and_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path = tmp_path / "y.bin"
+    write_atomic(path, b"old")
+
+    def full(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoSpace) as caught:
+        write_atomic(path, b"new")
+    assert caught.value.where == str(path) and "same command" in caught.value.fix
+    assert path.read_bytes() == b"old" and not list(tmp_path.glob(f"*{PART}"))
+
+
+def test_other_faults_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        write_atomic(tmp_path / "file" / "below", b"")
+
+
+@pytest.mark.parametrize(("name", "place"), [("a/./b.jpg", "a/b.jpg"), ("a\\b.jpg", "a/b.jpg"), ("ü/ .jpg", "ü/ .jpg")])
+def test_names_inside_are_kept(name: str, place: str) -> None:
+    assert contained(name, "x") == place
+
+
+@pytest.mark.parametrize("name", ["../b", "a/../../b", "/b", "C:\\b", "a\0b", "", ".", "..\\b"])
+def test_names_that_leave_are_refused(name: str) -> None:
+    with pytest.raises(EscapingPath) as caught:
+        contained(name, "labels.json images[2]")
+    assert caught.value.where == "labels.json images[2]" and "--images" in caught.value.fix
+
+
+def test_inside_follows_links(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert inside(tmp_path / "link" / "new", tmp_path / "real") and inside(tmp_path / "real", tmp_path / "real")
+    assert not inside(tmp_path / "really", tmp_path / "real")
+
+
+def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path / "a" / "b") > 0

@@ -1,0 +1,99 @@
+"""Training: it learns, it resumes exactly, it stops when told, it refuses what it cannot train on."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from synthir import generators, training
+from synthir.checkpoint import load_model
+from synthir.errors import ConfigError
+from synthir.pairs import Augmentation, PairSource
+from synthir.specs import Band
+from synthir.training import TrainConfig, learning_rate, prepare_pairs, train, train_from
+from tests import tiny
+
+CONFIG = TrainConfig(
+    generator="cascade_s",
+    band=Band.LWIR,
+    sources=(PairSource("folders", "visible", "infrared"),),
+    steps=4,
+    batch=2,
+    warmup=2,
+    save_every=2,
+    block=1,
+    validate_share=4,
+    augmentation=Augmentation(sizes=(32, 64), zoom=(0.8, 1.2)),
+)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eight drawn pairs; `cascade_s` is the tiny size here."""
+    monkeypatch.setattr(generators.load(generators.__name__, "cascade"), "cascade_s", lambda: tiny.SIZE)
+    return tiny.draw_pairs(tmp_path / "pairs", 8)
+
+
+def test_a_stopped_training_ends_with_the_same_bytes(pairs: Path, tmp_path: Path) -> None:
+    whole = train(CONFIG, pairs, tmp_path / "whole", seed=3)
+    for _ in range(CONFIG.steps):
+        parts = train(CONFIG, pairs, tmp_path / "parts", seed=3, max_minutes=0.0)
+    for name in ("model.safetensors", "model.json"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_another_seed_is_another_model(pairs: Path, tmp_path: Path) -> None:
+    short = replace(CONFIG, steps=1)
+    one, two = (train(short, pairs, tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    assert (one / "model.safetensors").read_bytes() != (two / "model.safetensors").read_bytes()
+
+
+def test_it_learns(pairs: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=60, batch=4, warmup=5, save_every=60, learning_rate=3e-3, bfloat16=False)
+    sampler, _ = prepare_pairs(config, pairs, 0)
+    module, _ = load_model(train(config, pairs, tmp_path / "run", seed=0))
+    visible, infrared = (torch.from_numpy(np.ascontiguousarray(array)) for array in sampler.batch(1000, 8))
+    with torch.no_grad():
+        after = (module(visible) - infrared).abs().mean()
+        before = (tiny.fresh()(visible) - infrared).abs().mean()
+    assert after < 0.6 * before, (before, after)
+
+
+def test_the_log_and_the_resolved_configuration_lie_beside_the_model(pairs: Path, tmp_path: Path) -> None:
+    train(CONFIG, pairs, tmp_path / "run", seed=0)
+    with (tmp_path / "run/log.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert all(0.0 < float(row["validation_l1"]) < 2.0 for row in rows)
+    again = train_from(tmp_path / "run/config.toml", pairs, tmp_path / "again", seed=0)
+    assert (again / "model.safetensors").read_bytes() == (tmp_path / "run/model/model.safetensors").read_bytes()
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    config = replace(CONFIG, steps=1000, warmup=100, learning_rate=1.0)
+    assert learning_rate(config, 49) == pytest.approx(0.5)
+    assert learning_rate(config, 100) == pytest.approx(1.0)
+    assert learning_rate(config, 550) == pytest.approx(0.505)
+    assert learning_rate(config, 1000) == pytest.approx(0.01)
+
+
+def test_crops_that_are_no_multiple_of_the_stride_are_refused(pairs: Path, tmp_path: Path) -> None:
+    odd = replace(CONFIG, augmentation=Augmentation(sizes=(40, 64)))
+    with pytest.raises(ConfigError, match="40"):
+        train(odd, pairs, tmp_path / "run", seed=0)
+
+
+def test_no_sources_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sources"):
+        train(replace(CONFIG, sources=()), tmp_path, tmp_path / "run", seed=0)
+
+
+def test_a_state_of_another_configuration_is_not_continued(pairs: Path, tmp_path: Path) -> None:
+    train(CONFIG, pairs, tmp_path / "run", seed=0, max_minutes=0.0)
+    with pytest.raises(training.TrainingError, match="another training"):
+        train(replace(CONFIG, learning_rate=1e-5), pairs, tmp_path / "run", seed=0)
+    with pytest.raises(training.TrainingError, match="another training"):
+        train(CONFIG, pairs, tmp_path / "run", seed=1)
