@@ -57,9 +57,21 @@ def program() -> None:
 @click.option("--batch", default=1, show_default=True, metavar="N", help="Pictures a call of the engine.")
 @click.option("--workers", default=2, show_default=True, metavar="N", help="Threads that decode and encode.")
 @click.option("--channels", type=click.Choice([1, 3]), default=1, show_default=True, help="3 repeats the one.")
-@click.option("--ext", type=click.Choice(["keep", "png", "jpg", "tif"]), default="keep", show_default=True)
+@click.option(
+    "--ext",
+    type=click.Choice(["keep", "png", "jpg", "tif"]),
+    default="keep",
+    show_default=True,
+    help="Extension of the pictures.",
+)
 @click.option("--bit-depth", type=click.Choice([8, 16]), default=8, show_default=True, help="16 needs png or tif.")
-@click.option("--polarity", type=click.Choice(["white-hot", "black-hot"]), default="white-hot", show_default=True)
+@click.option(
+    "--polarity",
+    type=click.Choice(["white-hot", "black-hot"]),
+    default="white-hot",
+    show_default=True,
+    help="Which end is hot.",
+)
 @click.option(
     "--max-side", default=0, metavar="PIXELS", help="Longest side the network sees; the result keeps its size."
 )
@@ -76,7 +88,10 @@ def convert(
     quiet: bool,
     **chosen: Any,
 ) -> int:
-    """Convert SOURCE: a COCO file, a data.yaml, a VOC folder, a folder of pictures or one picture."""
+    """Convert a labelled dataset, a folder of pictures or one picture.
+
+    SOURCE is a COCO file, a data.yaml, a YOLO or VOC folder, a folder of pictures, or one picture.
+    """
     from . import formats
     from .convert import Options, plan, run
     from .engine import check_papers, open_engine
@@ -140,7 +155,7 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
 @click.option("--source", type=PATH, help="Check too that the pictures there are still those that were converted.")
 @JSON
 def verify_(out: Path, source: Path | None, as_json: bool) -> int:
-    """Check that OUT, a converted folder, is what its manifest says, to the byte."""
+    """Check that a converted folder is as it was written, to the byte."""
     from .convert import verify
 
     report = verify(out, source)
@@ -160,7 +175,7 @@ def verify_(out: Path, source: Path | None, as_json: bool) -> int:
 @FORMAT
 @JSON
 def inspect(source: Path, images: Path | None, form: str | None, as_json: bool) -> int:
-    """Say what SOURCE holds: format, pictures, sizes, labels, what would be refused and what looks odd."""
+    """Say what a source holds and what would be refused."""
     from . import formats
     from .summary import summarise
 
@@ -220,7 +235,7 @@ def models_show(name: str) -> int:
 @program.command("checks")
 @JSON
 def checks_(as_json: bool) -> int:
-    """Say what is installed, which backends work here, and how to get what is missing."""
+    """Say what is installed and works here, and how to get the rest."""
     from .checks import checks
 
     found = checks()
@@ -231,14 +246,17 @@ def checks_(as_json: bool) -> int:
 
 @program.command("compile")
 @click.argument("name")
-@click.option("--backend", default="openvino", show_default=True)
+@click.option("--backend", default="openvino", show_default=True, help="The runtime to compile for.")
 @click.option(
     "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="The fastest that agrees if not given."
 )
 @click.option("--out", type=PATH, required=True, help="File to write, e.g. cascade.xml; its papers go beside it.")
 @JSON
 def compile_(name: str, backend: str, precision: str | None, out: Path, as_json: bool) -> int:
-    """Compile NAME, a shipped model or the folder of a trained one, into an engine."""
+    """Compile a model into an engine, with its papers.
+
+    NAME is a shipped model, or the folder of a trained one.
+    """
     from .compile import compile_engine
     from .engine import papers_of
     from .shipped import model_place
@@ -259,9 +277,9 @@ def compile_(name: str, backend: str, precision: str | None, out: Path, as_json:
 @click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
 @click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
 @click.option("--max-minutes", type=float, default=float("inf"), help="Stop then; the same command goes on.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides initial weights and batches.")
 def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) -> int:
-    """Train the generator that CONFIG, a TOML file, describes."""
+    """Train the generator that a TOML file describes."""
     from .training import train_from
 
     click.echo(train_from(config, data, out, seed=seed, max_minutes=max_minutes))
@@ -274,7 +292,10 @@ def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) ->
 @click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
 @click.option("--out", type=PATH, required=True, help="Folder of the report.")
 def evaluate(name: str, protocol: Path, data: Path, out: Path) -> int:
-    """Measure NAME, a shipped model or the folder of a trained one, beside plain baselines."""
+    """Measure a model beside plain baselines.
+
+    NAME is a shipped model, the folder of a trained one, or the file of an engine.
+    """
     from .evaluate import evaluate_from
 
     click.echo(evaluate_from(name, protocol, data, out))
@@ -296,7 +317,10 @@ def bench() -> None:
 @click.option("--repeats", default=3, show_default=True, metavar="N", help="Runs of each measurement.")
 @JSON
 def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> int:
-    """Measure rate, memory and waiting times of conversions, and say which part limits. Takes minutes."""
+    """Measure rate, memory and waiting times. Takes minutes.
+
+    Says which part limits the speed of a conversion on this machine.
+    """
     from .benchmarks import bench_convert
     from .shipped import engine_payload
 

@@ -20,34 +20,39 @@ EVERY = 10.0
 
 def result(as_json: bool, data: object, text: str) -> None:
     """The result on stdout, as JSON or as text."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2) if as_json else text)
+    click.echo(json.dumps(data, indent=2) if as_json else printable(text))
 
 
 def say(quiet: bool, *lines: str) -> None:
     """Lines on stderr that a person may like to read while waiting."""
     if not quiet:
         for line in lines:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what is no text: a file name may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def refusals(lines: Sequence[str], ledger: str) -> None:
     """The first refused inputs, one coded line each, and where the others are."""
     for line in lines[:SHOWN]:
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
     if len(lines) > SHOWN:
-        click.echo(f"and {len(lines) - SHOWN} more in {ledger}", err=True)
+        click.echo(printable(f"and {len(lines) - SHOWN} more in {ledger}"), err=True)
 
 
 def failure(error: SynthIRError, as_json: bool) -> None:
     """An error as one line on stderr, or as one JSON object."""
     parts = {"code": error.code, "what": error.what, "where": error.where, "why": error.why, "fix": error.fix}
-    click.echo(json.dumps(parts, ensure_ascii=False) if as_json else str(error), err=True)
+    click.echo(json.dumps(parts) if as_json else str(error), err=True)
 
 
 def interrupted(arguments: Sequence[str]) -> None:
     """The command that goes on where this one was stopped."""
     again = shlex.join(["synthir", *(word for word in arguments if word != "--overwrite")])
-    click.echo(f"interrupted. Next: {again}", err=True)
+    click.echo(printable(f"interrupted. Next: {again}"), err=True)
 
 
 @contextmanager

@@ -88,11 +88,14 @@ def pictures_below(folder: Path) -> Iterator[str]:
 
 
 def picture_folders(folder: Path) -> list[str]:
-    """Names of the folders, at most two levels down, that hold pictures: what a person may mean by --images."""
+    """Names of the folders, at most two levels down, that hold pictures: what a person may mean by --images.
+
+    Those whose names speak of infrared come last, because a conversion wants the visible ones.
+    """
     near = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
-    return [
-        path.relative_to(folder).as_posix() for path in near if any(is_picture(entry.name) for entry in path.iterdir())
-    ]
+    held = (path for path in near if any(is_picture(entry.name) for entry in path.iterdir()))
+    names = (path.relative_to(folder).as_posix() for path in held)
+    return sorted(names, key=lambda name: any(word in name.lower() for word in ("infrared", "thermal", "lwir")))
 
 
 def label_bytes(path: Path) -> bytes:

@@ -37,7 +37,7 @@ def fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all, and, if durable, also after a power cut.
 
     Missing parent folders are made. Raises NoSpace where the disk is full; nothing is left behind then.

@@ -110,15 +110,21 @@ def refusal(name: str, error: SynthIRError) -> Refusal:
     return Refusal(name.encode("utf-8", "backslashreplace").decode(), error.code, str(error))
 
 
-def manifest_bytes(manifest: Manifest) -> bytes:
+def manifest_bytes(manifest: Manifest) -> bytearray:
     """The manifest as JSON with one picture, label or refusal a line."""
-    lines = []
+    out = bytearray(b"{")
     for name in manifest.__struct_fields__:
         value = getattr(manifest, name)
-        rows = b",\n".join(msgspec.json.encode(row) for row in value) if isinstance(value, tuple) else b""
-        whole = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2) if not rows else b""
-        lines.append(f'"{name}": '.encode() + (whole or b"[\n" + rows + b"\n]"))
-    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+        out += b',\n"%s": ' % name.encode() if len(out) > 1 else b'\n"%s": ' % name.encode()
+        if isinstance(value, tuple):
+            out += b"["
+            for number, row in enumerate(value):
+                out += (b",\n" if number else b"\n") + msgspec.json.encode(row)
+            out += b"\n]" if value else b"]"
+        else:
+            out += msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2)
+    out += b"\n}\n"
+    return out
 
 
 def read_manifest(target: Path) -> Manifest:

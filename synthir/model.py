@@ -5,7 +5,6 @@ infrared = model(rgb)                              uint8 (H, W, 3) -> uint8 (H, 
 model.convert("coco.json", out="coco-ir")          a dataset, its labels carried
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import formats
-from .convert import Options, plan, run
+from .convert import Options, Progress, plan, run, silent
 from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
 from .files import write_atomic
@@ -25,10 +24,6 @@ from .specs import EngineSpec, Precision
 
 UInt8 = NDArray[np.uint8]
 Place = str | Path
-
-
-def silent(done: int, refused: int, total: int) -> None:
-    """Progress that says nothing."""
 
 
 class SynthIR:
@@ -75,7 +70,7 @@ class SynthIR:
         images: Place | None = None,
         form: str | None = None,
         options: Options | None = None,
-        progress: Callable[[int, int, int], None] = silent,
+        progress: Progress = silent,
     ) -> Manifest:
         """Convert a dataset as `synthir convert` does; started again it goes on where it stopped.
 

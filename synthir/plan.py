@@ -142,8 +142,15 @@ def check_options(options: Options, spec: EngineSpec) -> None:
 
 
 def check_apart(dataset: Dataset, target: Path) -> None:
-    """Raises TargetInsideSource where writing to the target could change the source."""
-    for source in (dataset.root, *dataset.protected):
+    """Raises TargetInsideSource where writing to the target could change what is read.
+
+    A new folder directly in the dataset's own is fine, unless pictures lie loose there: people stand in the folder of
+    their coco.json and convert.
+    """
+    loose = any("/" not in ref.place for ref in dataset.images)
+    beside = target.resolve().parent == dataset.root.resolve() and not loose
+    read = dataset.protected if beside else (dataset.root, *dataset.protected)
+    for source in read:
         if inside(target, source) or inside(source, target):
             why = f"the source {source} and the target would lie in one another"
             raise TargetInsideSource("inputs are never touched", where=str(target), why=why, fix="choose another --out")

@@ -129,14 +129,18 @@ def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes:
             losses = train_step(config, state, visible, infrared, step)
             out_of_time = time.monotonic() - started > 60.0 * max_minutes
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
-                save_state(
-                    out, step + 1, {"networks": state.tree(), "config": configuration.dump(config), "seed": seed}
-                )
-                save_model(state.average, out / "model", network, settings, config.band)
+                # The log first: a row that a kill left without its state is trimmed by the resumed run.
                 log(out / "log.csv", {"step": step + 1, **losses, **validate(state.average, validation)})
+                save_model(state.average, out / "model", network, settings, config.band)
+                save_state(out, step + 1, resumable(config, state, seed))
             if out_of_time:
                 break
     return out / "model"
+
+
+def resumable(config: TrainConfig, state: State, seed: int) -> dict[str, Any]:
+    """All that a resumed training needs, and what it must be given again."""
+    return {"networks": state.tree(), "config": configuration.dump(config), "seed": seed}
 
 
 def resume(config: TrainConfig, state: State, out: Path, seed: int) -> int:
@@ -155,7 +159,9 @@ def resume(config: TrainConfig, state: State, out: Path, seed: int) -> int:
             )
         state.restore(tree["networks"])
     write_atomic(out / "config.toml", resolved.encode())
-    return loaded[0] if loaded else 0
+    first = loaded[0] if loaded else 0
+    trim_log(out / "log.csv", first)
+    return first
 
 
 def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, list[Pair]]:
@@ -275,6 +281,14 @@ def validate(average: nn.Module, pairs: list[Pair]) -> dict[str, float]:
     average.train()
     means = np.mean(scores, axis=0) if scores else (math.nan, math.nan)
     return {"validation_l1": float(means[0]), "validation_ssim": float(means[1])}
+
+
+def trim_log(path: Path, last: int) -> None:
+    """Drop the rows of steps after `last`, which are trained again."""
+    if path.is_file():
+        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if int(row.partition(",")[0]) <= last]
+        write_atomic(path, "".join([head, *kept]).encode())
 
 
 def log(path: Path, row: dict[str, float]) -> None:

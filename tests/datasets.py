@@ -6,11 +6,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from synthir import convert
+from synthir.convert import Options
 from synthir.dataset import Dataset, ImageRef, LabelCarry
+from synthir.files import sha256_tree
 from synthir.images import UInt8
+from synthir.journal import Manifest
+from tests.fake_engine import FakeEngine
 
 SIZES = ((24, 32), (17, 40), (32, 24))
 """Heights and widths that the pictures take in turn."""
+DEFAULT = Options()
 
 
 def picture(number: int, height: int, width: int) -> UInt8:
@@ -50,3 +56,12 @@ def described(root: Path, names: list[str], **more: ImageRef) -> Dataset:
         return {"boxes.json": data}
 
     return Dataset("folder", root, refs, LabelCarry(files, dict))
+
+
+def converted(dataset: Dataset, out: Path, options: Options = DEFAULT, engine: FakeEngine | None = None) -> Manifest:
+    """Plan and run, checking that the source is what it was."""
+    engine = engine or FakeEngine()
+    before = sha256_tree(dataset.root)
+    manifest = convert.run(convert.plan(dataset, out, engine.spec, options), engine)
+    assert sha256_tree(dataset.root) == before
+    return manifest

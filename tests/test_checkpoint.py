@@ -36,7 +36,7 @@ def test_a_folder_without_a_model_says_how_to_get_one(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
-def trained() -> tuple[nn.Module, torch.optim.Optimizer]:
+def trained() -> tuple[nn.Linear, torch.optim.Optimizer]:
     """A layer and its optimiser after one step."""
     torch.manual_seed(0)
     layer = nn.Linear(3, 2)

@@ -79,13 +79,25 @@ def test_without_out_it_says_where_it_writes(synthir: Shell, sample: Path, small
     assert Path("sample-ir/labels/day-1.txt").read_bytes() == (sample / "labels/day-1.txt").read_bytes()
 
 
-def test_inside_the_source_it_writes_beside_it(
-    synthir: Shell, source: Path, small_engine: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("here", "what", "target"),
+    [
+        (".", "coco.json", "coco-ir"),
+        (".", "data.yaml", "source-ir"),
+        ("images", "../coco.json", "../coco-ir"),  # a picture folder is no place for a target
+        ("images", ".", "images-ir"),
+    ],
+)
+def test_standing_in_the_source_it_writes_where_nothing_is_read(
+    synthir: Shell, source: Path, small_engine: Path, monkeypatch: pytest.MonkeyPatch, here: str, what: str, target: str
 ) -> None:
-    monkeypatch.chdir(source)
-    run = synthir("convert", "coco.json", "--engine", small_engine)
-    assert run.status == 0
-    assert (source.parent / "coco-ir/coco.json").read_bytes() == (source / "coco.json").read_bytes()
+    before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    monkeypatch.chdir(source / here)
+    assert synthir("convert", what, "--engine", small_engine).status == 0
+    written = (source / target).resolve()
+    assert (written / "synthir.json").is_file()
+    after = {path: path.read_bytes() for path in source.rglob("*") if path.is_file() and written not in path.parents}
+    assert after == before
 
 
 def test_json_is_one_object_on_stdout(synthir: Shell, sample: Path, small_engine: Path) -> None:
@@ -183,6 +195,17 @@ def test_inspect_counts_what_is_there(synthir: Shell, sample: Path) -> None:
     assert "yolo" in text and re.search(r"^boxes +22$", text, re.M)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are not text")
+def test_names_that_are_no_text_are_printed(synthir: Shell, sample: Path, small_engine: Path) -> None:
+    folder = Path(os.fsdecode(b"odd-\xff"))
+    shutil.copytree(sample / "images", folder)
+    (folder / "day-1.jpg").rename(folder / os.fsdecode(b"\xff.jpg"))
+    run = synthir("convert", folder, "--engine", small_engine)
+    assert run.status == 3 and run.out.startswith("odd-\\udcff-ir: 5 infrared pictures")
+    assert run.err.splitlines()[-1].startswith("SIR302 \\udcff.jpg")
+    assert json.loads(synthir("inspect", folder, "--json").out)["refused"][0]["code"] == "SIR302"
+
+
 def test_models_and_their_cards(synthir: Shell, default_model: Path) -> None:
     assert default_model.name in synthir("models", "ls").out
     listed = json.loads(synthir("models", "ls", "--json").out)
@@ -239,7 +262,7 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
     assert section, f"docs/reference/cli.md has no section `## {name}`"
     options = [max(p.opts, key=len) for p in command.params if isinstance(p, click.Option)]
     assert [option for option in options if f"`{option}" not in section.group()] == []
-    assert command.help and all(p.help or p.show_default for p in command.params if isinstance(p, click.Option))
+    assert command.help and all(p.help for p in command.params if isinstance(p, click.Option))
 
 
 def test_exit_statuses_agree_with_the_errors() -> None:

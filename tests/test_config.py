@@ -30,6 +30,7 @@ class Run:
     size: Size = Size.SMALL
     flips: bool = True
     seed: int | None = None
+    bits: Literal[1, 8] = 8
     crops: tuple[int, ...] = (192, 256)
     window: tuple[int, float] = (1, 0.5)
     loss: Loss = field(default_factory=Loss)
@@ -104,6 +105,8 @@ def test_reports_every_fault_at_once() -> None:
         ("rate = nan", "rate is nan, expected a finite number"),
         ("rate = true", "rate is True, expected a finite number"),
         ("loss = 3", "loss is 3, expected a table"),
+        ("bits = true", "bits is True, expected one of 1, 8"),
+        ("bits = 8.0", "bits is 8.0, expected one of 1, 8"),
     ],
 )
 def test_near_misses_are_not_repaired(line: str, fault: str) -> None:

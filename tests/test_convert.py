@@ -28,21 +28,10 @@ from synthir.errors import (
 )
 from synthir.files import sha256_bytes, sha256_file, sha256_tree
 from synthir.images import Infrared, decode, is_marked
-from synthir.journal import JOURNAL, MANIFEST, Manifest
+from synthir.journal import JOURNAL, MANIFEST
 from synthir.specs import Polarity
-from tests.datasets import SIZES, described, hand_made, picture, place, write_picture
+from tests.datasets import SIZES, converted, described, hand_made, picture, place, write_picture
 from tests.fake_engine import FakeEngine, fake_spec, luminance, red
-
-DEFAULT = Options()
-
-
-def converted(dataset: Dataset, out: Path, options: Options = DEFAULT, engine: FakeEngine | None = None) -> Manifest:
-    """Plan and run, checking that the source is what it was."""
-    engine = engine or FakeEngine()
-    before = sha256_tree(dataset.root)
-    manifest = convert.run(convert.plan(dataset, out, engine.spec, options), engine)
-    assert sha256_tree(dataset.root) == before
-    return manifest
 
 
 def stored(path: Path) -> Infrared:
@@ -215,6 +204,26 @@ def test_doing_it_again_does_nothing_and_repaired_pictures_are_done_then(tmp_pat
     assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "fresh")
 
 
+def test_a_picture_that_fails_when_its_chunk_is_done_again_leaves_no_old_result(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 6)
+    (tmp_path / "src" / place(4, ".png")).write_bytes(b"broken")
+    converted(dataset, tmp_path / "out", Options(batch=2))
+    (tmp_path / "src" / place(5, ".png")).write_bytes(b"broken too")
+    assert converted(dataset, tmp_path / "out", Options(batch=2)).counts["refused"] == 2
+    assert not convert.verify(tmp_path / "out", tmp_path / "src").problems
+
+
+def test_damaged_exif_data_costs_nothing(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2, ".jpg")
+    path = tmp_path / "src" / place(0, ".jpg")
+    head = b"Exif\0\0II*\0\x08\0\0\0\xff\0\x12"
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(head) + 2).to_bytes(2) + head + data[2:])
+    with pytest.warns(UserWarning, match="EXIF"):
+        decode(path.read_bytes(), "x")
+    assert converted(dataset, tmp_path / "out").counts["refused"] == 0
+
+
 def test_a_lost_result_is_made_again(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 5)
     converted(dataset, tmp_path / "out")
@@ -340,39 +349,6 @@ def test_an_engine_other_than_the_planned_one_is_refused(tmp_path: Path) -> None
 def test_a_result_of_another_shape_ends_the_job(tmp_path: Path) -> None:
     with pytest.raises(EngineIncompatible, match="another shape"):
         converted(hand_made(tmp_path / "src", 2), tmp_path / "out", Options(), FakeEngine(lambda visible: visible))
-
-
-def test_verify_names_every_fault(tmp_path: Path) -> None:
-    dataset, out = hand_made(tmp_path / "src", 5), tmp_path / "out"
-    converted(dataset, out)
-    whole = convert.verify(out, tmp_path / "src")
-    assert (whole.pictures, whole.labels, whole.refused, whole.inputs, whole.problems) == (5, 1, 0, 5, ())
-    (out / place(0, ".png")).unlink()
-    (out / place(1, ".png")).write_bytes(b"x")
-    (out / "boxes.json").write_bytes(b"{}")
-    (out / "val" / "extra.png").write_bytes(b"")
-    (out / JOURNAL).parent.mkdir()
-    (out / JOURNAL).write_bytes(b"")
-    (tmp_path / "src" / place(3, ".png")).write_bytes(b"y")
-    found = {(Path(problem.where).name, problem.what) for problem in convert.verify(out, tmp_path / "src").problems}
-    assert found == {
-        ("000.png", "missing"),
-        ("001.png", "changed"),
-        ("boxes.json", "changed"),
-        ("extra.png", "not listed"),
-        ("out", "unfinished"),
-        ("003.png", "changed"),
-    }
-
-
-def test_inputs_are_verified_from_any_folder_above_them(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 5, ".jpg")
-    names = [place(number, ".jpg") for number in (1, 3)]
-    converted(described(dataset.root, names), tmp_path / "out", Options(ext="png"))
-    for folder in (tmp_path / "src", tmp_path / "src" / "val"):
-        report = convert.verify(tmp_path / "out", folder)
-        assert report.inputs == 2 and report.problems == ()
-    assert len(convert.verify(tmp_path / "out", tmp_path / "elsewhere").problems) == 2
 
 
 def test_equal_runs_give_equal_trees(tmp_path: Path) -> None:

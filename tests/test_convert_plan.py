@@ -149,7 +149,9 @@ def test_a_disk_that_is_surely_too_small_is_refused(tmp_path: Path) -> None:
     assert caught.value.exit_status == 6 and "MiB" in caught.value.why
 
 
-@pytest.mark.parametrize("out", ["src", "src/out", ".", "link", "link/out", "src/../src/x"])
+@pytest.mark.parametrize(
+    "out", ["src", "src/night/out", "src/new/out", ".", "link", "link/night/out", "src/../src/a/x"]
+)
 def test_target_and_source_never_lie_in_one_another(tmp_path: Path, out: str) -> None:
     dataset = hand_made(tmp_path / "src", 1)
     (tmp_path / "link").symlink_to(tmp_path / "src")
@@ -159,6 +161,16 @@ def test_target_and_source_never_lie_in_one_another(tmp_path: Path, out: str) ->
     with pytest.raises(TargetInsideSource):
         planned(replace(dataset, protected=(tmp_path / "more",)), tmp_path / "more" / "out")
     assert planned(dataset, tmp_path / "src-ir").places
+
+
+def test_a_new_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2)
+    assert planned(dataset, tmp_path / "src" / "new").places
+    with pytest.raises(TargetNotEmpty):
+        planned(dataset, tmp_path / "src" / Path(dataset.images[0].place).parts[0])
+    loose = replace(dataset.images[0], place="loose.png")
+    with pytest.raises(TargetInsideSource):
+        planned(replace(dataset, images=(loose,)), tmp_path / "src" / "new")
 
 
 def finished(tmp_path: Path, options: Options = DEFAULT) -> Dataset:

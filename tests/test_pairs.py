@@ -22,7 +22,9 @@ def test_folders_are_paired_by_name(drawn: Path) -> None:
     pairs = find_pairs(drawn, FOLDERS)
     assert [pair.name for pair in pairs] == [f"{index:03d}.png" for index in range(6)]
     visible, infrared = read_pair(pairs[2])
-    np.testing.assert_array_equal(visible, cv2.imread(str(drawn / "visible/002.png"))[..., ::-1])
+    written = cv2.imread(str(drawn / "visible/002.png"))
+    assert written is not None
+    np.testing.assert_array_equal(visible, written[..., ::-1])
     np.testing.assert_array_equal(infrared, cv2.imread(str(drawn / "infrared/002.png"), cv2.IMREAD_GRAYSCALE))
 
 

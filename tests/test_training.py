@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import generators, training
 from synthir.checkpoint import load_model
-from synthir.errors import ConfigError
+from synthir.errors import ConfigError, TrainingError
+from synthir.generators import cascade
 from synthir.pairs import Augmentation, PairSource
 from synthir.specs import Band
 from synthir.training import TrainConfig, learning_rate, prepare_pairs, train, train_from
@@ -33,7 +33,7 @@ CONFIG = TrainConfig(
 @pytest.fixture
 def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight drawn pairs; `cascade_s` is the tiny size here."""
-    monkeypatch.setattr(generators.load(generators.__name__, "cascade"), "cascade_s", lambda: tiny.SIZE)
+    monkeypatch.setattr(cascade, "cascade_s", lambda: tiny.SIZE)
     return tiny.draw_pairs(tmp_path / "pairs", 8)
 
 
@@ -72,6 +72,16 @@ def test_the_log_and_the_resolved_configuration_lie_beside_the_model(pairs: Path
     assert (again / "model.safetensors").read_bytes() == (tmp_path / "run/model/model.safetensors").read_bytes()
 
 
+def test_a_row_without_its_state_is_written_once(pairs: Path, tmp_path: Path) -> None:
+    train(CONFIG, pairs, tmp_path / "run", seed=0, max_minutes=0.0)
+    with (tmp_path / "run/log.csv").open("a", encoding="utf-8") as file:
+        file.write("2" + ",0.5" * 9 + "\n")  # as a kill before save_state leaves it
+    train(CONFIG, pairs, tmp_path / "run", seed=0)
+    rows = (tmp_path / "run/log.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.partition(",")[0] for row in rows] == ["step", "1", "2", "4"]
+    assert ",0.5,0.5" not in rows[2]
+
+
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
     config = replace(CONFIG, steps=1000, warmup=100, learning_rate=1.0)
     assert learning_rate(config, 49) == pytest.approx(0.5)
@@ -93,7 +103,7 @@ def test_no_sources_is_a_configuration_error(tmp_path: Path) -> None:
 
 def test_a_state_of_another_configuration_is_not_continued(pairs: Path, tmp_path: Path) -> None:
     train(CONFIG, pairs, tmp_path / "run", seed=0, max_minutes=0.0)
-    with pytest.raises(training.TrainingError, match="another training"):
+    with pytest.raises(TrainingError, match="another training"):
         train(replace(CONFIG, learning_rate=1e-5), pairs, tmp_path / "run", seed=0)
-    with pytest.raises(training.TrainingError, match="another training"):
+    with pytest.raises(TrainingError, match="another training"):
         train(CONFIG, pairs, tmp_path / "run", seed=1)

@@ -94,8 +94,10 @@ def _find_folder(source: Path, names: Sequence[str]) -> Path:
 def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> MissingPicture:
     """The error for a file none of whose pictures is found."""
     places = f"in {folder}" if folder else f"in images/, beside {source.name} or in a folder named like it"
-    near = [str(source.parent / name) for name in picture_folders(source.parent)][:5]
-    fix = "give the folder of the pictures with --images" + (f", e.g. {' or '.join(near)}" if near else "")
+    near = [source.parent / name for name in picture_folders(source.parent)]
+    near = [path for path in near if there(path / names[0])] or near
+    shown = " or ".join(str(path) for path in near[:3])
+    fix = "give the folder of the pictures with --images" + (f", e.g. {shown}" if near else "")
     why = f"looked {places} for {names[0]!r} and others"
     return MissingPicture(f"none of {len(names)} pictures is there", where=str(source), why=why, fix=fix)
 

@@ -43,7 +43,8 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         except UnsupportedPicture as error:
             refused.append((error.where, error))
     # of one picture, its file is all that is read: the folder around it may well hold the target
-    return Dataset("folder", source, tuple(refs), LabelCarry(_files, _boxes), tuple(refused), _left_behind(source))
+    labels = LabelCarry(_files, _boxes)
+    return Dataset("folder", source, tuple(refs), labels, tuple(refused), _left_behind(source), (source,))
 
 
 def _left_behind(source: Path) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _read_folder(source: Path, images: Path | None) -> Dataset:
         for folder in [source / "images", *sorted(source.glob("*/images"))]:
             found.add_folder(folder, f"{folder.relative_to(source).as_posix()}/")
     if not found.pictures:
-        near = [str(source / name) for name in picture_folders(source) if not name.startswith("labels")][:5]
+        near = dict.fromkeys(str(source / name.partition("/")[0]) for name in picture_folders(source))
         fix = "give the folder of the pictures with --images" + (f", e.g. {' or '.join(near)}" if near else "")
         raise MissingPicture(
             "labels, but no pictures", where=str(source), why=f"looked in {images or 'images/'}", fix=fix

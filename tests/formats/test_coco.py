@@ -63,10 +63,13 @@ def test_pictures_far_away_go_to_images(make: Make, tmp_path: Path) -> None:
 
 
 def test_no_picture_at_all(make: Make) -> None:
-    root = make({"ann.json": coco("a.jpg"), "elsewhere/b.jpg": (12, 8)})
+    root = make({"ann.json": coco("a.jpg"), "elsewhere/b.jpg": (12, 8), "infrared/x.jpg": (12, 8)})
     with pytest.raises(MissingPicture) as caught:
         read(root / "ann.json")
-    assert str(root / "elsewhere") in caught.value.fix and "--images" in caught.value.fix
+    assert f"--images, e.g. {root}/elsewhere or {root}/infrared" in caught.value.fix
+    make({"infrared/a.jpg": (12, 8)})
+    with pytest.raises(MissingPicture, match=r"e\.g\. .*/source/infrared$"):
+        read(root / "ann.json")
     with pytest.raises(MissingPicture):
         read(root / "ann.json", root / "elsewhere")
 

@@ -285,7 +285,7 @@ def test_images_given(make: Make) -> None:
     root = make({"labels/train/a.txt": ROW, "visible/train/a.jpg": (16, 8), "infrared/train/a.jpg": (16, 8)})
     with pytest.raises(MissingPicture) as caught:
         read(root)
-    assert str(root / "visible/train") in caught.value.fix
+    assert f"e.g. {root}/visible or {root}/infrared" in caught.value.fix
     dataset = read(root, root / "visible")
     assert [(ref.place, ref.path) for ref in dataset.images] == [("images/train/a.jpg", root / "visible/train/a.jpg")]
     assert dataset.labels.files({}) == {"labels/train/a.txt": ROW.encode()}
