@@ -282,7 +282,7 @@ def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) ->
     """Train the generator that a TOML file describes."""
     from .training import train_from
 
-    click.echo(train_from(config, data, out, seed=seed, max_minutes=max_minutes))
+    click.echo(train_from(config, data, out, seed=seed, max_minutes=max_minutes, report=console.row))
     return 0
 
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
@@ -28,6 +28,11 @@ def say(quiet: bool, *lines: str) -> None:
     if not quiet:
         for line in lines:
             click.echo(printable(line), err=True)
+
+
+def row(values: Mapping[str, float]) -> None:
+    """A row of a training's log as one line on stderr."""
+    click.echo("  ".join(f"{name} {value:.4g}" for name, value in values.items()), err=True)
 
 
 def printable(text: str) -> str:

@@ -6,8 +6,8 @@ now and then validate and save. A killed training goes on from its last state an
 
 import csv
 import math
-import sys
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -102,19 +102,44 @@ class State:
             part.load_state_dict(tree[name])
 
 
-def train_from(path: Path, data: Path, out: Path, *, seed: int, max_minutes: float = math.inf) -> Path:
+Row = Mapping[str, float]
+"""A row of the log: step, learning rate, loss terms, validation figures."""
+
+
+def unseen(row: Row) -> None:
+    """Progress that nobody watches."""
+
+
+def train_from(
+    path: Path,
+    data: Path,
+    out: Path,
+    *,
+    seed: int,
+    max_minutes: float = math.inf,
+    report: Callable[[Row], None] = unseen,
+) -> Path:
     """Train what a TOML file says on the pairs below `data`; the model folder is `out/model`.
 
     Raises ConfigError, TrainingError. Started again with the same arguments it goes on where it stopped.
     """
     config = configuration.load(path, TrainConfig)
-    return train(config, data, out, seed=seed, max_minutes=max_minutes)
+    return train(config, data, out, seed=seed, max_minutes=max_minutes, report=report)
 
 
-def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes: float = math.inf) -> Path:
+def train(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    *,
+    seed: int,
+    max_minutes: float = math.inf,
+    report: Callable[[Row], None] = unseen,
+) -> Path:
     """Train and give the model folder `out/model`, written at every save, so that a stopped training is usable.
 
-    seed decides initial weights and batches. On the CPU the same seed gives the same weights, resumed or not.
+    seed decides initial weights and batches. On the CPU the same seed gives the same weights, resumed or not. `report`
+    is given each row of the log.
     """
     network, settings = generators.settings_of(config.generator)
     started = time.monotonic()
@@ -130,7 +155,9 @@ def train(config: TrainConfig, data: Path, out: Path, *, seed: int, max_minutes:
             out_of_time = time.monotonic() - started > 60.0 * max_minutes
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
                 # The log first: a row that a kill left without its state is trimmed by the resumed run.
-                log(out / "log.csv", {"step": step + 1, **losses, **validate(state.average, validation)})
+                row = {"step": step + 1, **losses, **validate(state.average, validation)}
+                log(out / "log.csv", row)
+                report(row)
                 save_model(state.average, out / "model", network, settings, config.band)
                 save_state(out, step + 1, resumable(config, state, seed))
             if out_of_time:
@@ -291,12 +318,11 @@ def trim_log(path: Path, last: int) -> None:
         write_atomic(path, "".join([head, *kept]).encode())
 
 
-def log(path: Path, row: dict[str, float]) -> None:
-    """Append a row to the CSV log and say it on stderr."""
+def log(path: Path, row: Row) -> None:
+    """Append a row to the CSV log."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))
         if new:
             writer.writeheader()
         writer.writerow(row)
-    print("  ".join(f"{key} {value:.4g}" for key, value in row.items()), file=sys.stderr, flush=True)

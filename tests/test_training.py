@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from synthir import training
 from synthir.checkpoint import load_model
 from synthir.errors import ConfigError, TrainingError
 from synthir.generators import cascade
@@ -63,9 +64,11 @@ def test_it_learns(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_and_the_resolved_configuration_lie_beside_the_model(pairs: Path, tmp_path: Path) -> None:
-    train(CONFIG, pairs, tmp_path / "run", seed=0)
+    seen: list[training.Row] = []
+    train(CONFIG, pairs, tmp_path / "run", seed=0, report=seen.append)
     with (tmp_path / "run/log.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    assert [{name: str(value) for name, value in row.items()} for row in seen] == rows
     assert [row["step"] for row in rows] == ["2", "4"]
     assert all(0.0 < float(row["validation_l1"]) < 2.0 for row in rows)
     again = train_from(tmp_path / "run/config.toml", pairs, tmp_path / "again", seed=0)
