@@ -75,6 +75,9 @@ def bench_convert(payload: Path, scratch: Path, *, pictures: int = 100, repeats:
     scratch: a folder that does not exist; it is made, takes about 2 GB, and is removed. pictures: of a run with the
     engine; many: of the run that shows whether memory grows. Takes about five minutes on two cores. Raises UsageError.
     """
+    if min(pictures, repeats, many) < 1:
+        why = f"pictures {pictures}, repeats {repeats}, many {many}"
+        raise UsageError("nothing to measure", why=why, fix="give numbers of at least 1")
     if scratch.exists():
         raise UsageError("the scratch folder exists", where=str(scratch), fix="name one that does not")
     scratch.mkdir(parents=True)

@@ -80,6 +80,11 @@ def _backends() -> Iterator[Check]:
             yield Check("backend", name, True, f"{found}; {openvino_devices()}" if name == "openvino" else found)
         except importlib.metadata.PackageNotFoundError:
             yield Check("backend", name, False, "not installed", install(extra), not extra)
+        except (SynthIRError, ImportError, RuntimeError) as error:  # installed and broken
+            why = " ".join(str(error).split())[:200]
+            yield Check(
+                "backend", name, False, f"does not work: {why}", f"install it again, {install(extra)}", not extra
+            )
 
 
 def install(extra: str) -> str:

@@ -24,6 +24,7 @@ SOME_REFUSED, NOT_VERIFIED, INTERRUPTED = 3, 4, 130
 DEFAULT_ENGINE = "cascade-lwir-s"
 
 PATH = click.Path(path_type=Path)
+AT_LEAST_ONE = click.IntRange(1)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 QUIET = click.option(
     "--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr; refusals and errors stay."
@@ -93,7 +94,7 @@ def convert(
     SOURCE is a COCO file, a data.yaml, a YOLO or VOC folder, a folder of pictures, or one picture.
     """
     from . import formats
-    from .convert import Options, plan, run
+    from .convert import Options, intact, plan, run
     from .engine import check_papers, open_engine
     from .shipped import engine_payload
     from .specs import Polarity
@@ -110,9 +111,12 @@ def convert(
         *dataset.notes,
         f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",
     )
-    console.say(quiet or not planned.done, f"resuming: {len(planned.done)} are done")
+    console.say(
+        quiet or not planned.done,
+        f"resuming: {len(planned.done)} are done; they are read to see that they are as written",
+    )
     if dry_run:
-        return _dry(planned, as_json)
+        return _dry(intact(planned), as_json)
     with open_engine(payload) as opened, console.progress(quiet) as moved:
         manifest = run(planned, opened, moved)
     return _converted(manifest, target, as_json)
@@ -152,7 +156,9 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
 
 @program.command("verify")
 @click.argument("out", type=PATH)
-@click.option("--source", type=PATH, help="Check too that the pictures there are still those that were converted.")
+@click.option(
+    "--source", type=PATH, help="Check too that pictures and labels there are still those that were converted."
+)
 @JSON
 def verify_(out: Path, source: Path | None, as_json: bool) -> int:
     """Check that a converted folder is as it was written, to the byte."""
@@ -163,8 +169,9 @@ def verify_(out: Path, source: Path | None, as_json: bool) -> int:
     console.refusals(faults, "the report of --json")
     seen = f"{console.many(report.pictures, 'picture')}, {console.many(report.labels, 'label file')}"
     seen += f", {console.many(report.inputs, 'source picture')}" if source else ""
+    seen += f", {console.many(report.source_labels, 'source label file')}" if source else ""
     text = f"{out}: {console.many(len(faults), 'fault')} in {seen}" if faults else f"{out}: {seen}, all as written"
-    data = {"pictures": report.pictures, "labels": report.labels, "inputs": report.inputs, "refused": report.refused}
+    data = {name: getattr(report, name) for name in ("pictures", "labels", "inputs", "source_labels", "refused")}
     console.result(as_json, {**data, "problems": faults}, text)
     return NOT_VERIFIED if faults else 0
 
@@ -213,7 +220,11 @@ def models_ls(as_json: bool) -> int:
 
     rows = []
     for name in shipped.models():
-        spec = read_engine_spec(papers_of(shipped.engine_payload(name)))
+        try:
+            spec = read_engine_spec(papers_of(shipped.engine_payload(name)))
+        except SynthIRError as error:
+            rows.append((name, *("?",) * 4, str(error)))
+            continue
         agreement = f"{spec.agreement.psnr_db:.1f} dB" if spec.agreement else "not compared"
         rows.append((name, spec.band, spec.polarity, spec.backend, spec.precision, agreement))
     head = ("name", "band", "polarity", "backend", "precision", "agreement with float32")
@@ -312,9 +323,25 @@ def bench() -> None:
 @click.option(
     "--scratch", type=PATH, default=Path("synthir-bench"), help="Folder that is made and removed, about 2 GB."
 )
-@click.option("--pictures", default=100, show_default=True, metavar="N", help="Pictures of a run with the engine.")
-@click.option("--many", default=10_000, show_default=True, metavar="N", help="Pictures of the run that watches memory.")
-@click.option("--repeats", default=3, show_default=True, metavar="N", help="Runs of each measurement.")
+@click.option(
+    "--pictures",
+    type=AT_LEAST_ONE,
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Pictures of a run with the engine.",
+)
+@click.option(
+    "--many",
+    type=AT_LEAST_ONE,
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Pictures of the run that watches memory.",
+)
+@click.option(
+    "--repeats", type=AT_LEAST_ONE, default=3, show_default=True, metavar="N", help="Runs of each measurement."
+)
 @JSON
 def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> int:
     """Measure rate, memory and waiting times. Takes minutes.
@@ -353,9 +380,9 @@ def _status(words: list[str]) -> int:
         console.silence_stdout()
         return 1
     except OSError as error:
-        wrapped = SynthIRError(error.strerror or type(error).__name__, where=str(error.filename or ""))
-        console.failure(wrapped, "--json" in words)
-        return wrapped.exit_status
+        coded = console.coded(error)
+        console.failure(coded, "--json" in words)
+        return coded.exit_status
     except SynthIRError as error:
         console.failure(error, "--json" in words)
         return error.exit_status

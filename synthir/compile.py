@@ -29,15 +29,22 @@ def compile_engine(
 ) -> Path:
     """Build the engine `target` from a model folder, with its papers beside it; gives target.
 
-    precision: None takes the backend's fastest one that agrees. Raises UnknownName, UsageError, EngineUntrusted,
+    precision: None takes the fastest one that agrees of those this machine can compare. Raises UnknownName, UsageError
+    (also where target exists or the precision cannot be had here), EngineUntrusted,
     BackendMissing, AgreementFailed (nothing is written then).
     """
     maker = load("synthir.backends", backend)
     if target.suffix != maker.ENDING:
         fix = f"--out {target.with_suffix(maker.ENDING).name}"
         raise UsageError(f"an engine of {backend} ends in {maker.ENDING}", where=str(target), fix=fix)
+    if target.exists() or papers_of(target).exists():
+        raise UsageError("an engine is there already", where=str(target), fix="choose another --out, or delete it")
     module, generator = load_model(checkpoint)
-    tried = [precision] if precision else list(maker.PRECISIONS)
+    tried = [precision] if precision else list(maker.precisions())
+    if not set(tried) <= set(maker.precisions()):
+        able = ", ".join(maker.precisions())
+        what, fix = f"{backend} cannot build {precision} here", f"--precision {maker.precisions()[0]}"
+        raise UsageError(what, why=f"on this machine it computes in {able}", fix=fix)
     for choice in tried:
         payload = maker.build(module, choice)
         spec = papers(generator, checkpoint.name, backend, choice, payload)

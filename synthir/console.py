@@ -1,5 +1,6 @@
 """The manners of the command line: results on stdout, everything else on stderr, JSON for machines."""
 
+import errno
 import json
 import os
 import shlex
@@ -7,13 +8,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
-from .errors import SynthIRError
+from .errors import DatasetError, SynthIRError, TargetError
+from .files import no_space
 
 SHOWN = 20
 """Refused pictures that are printed; all of them are in the manifest."""
+DENIED = (errno.EACCES, errno.EPERM)
+WAYS_ON = {
+    **dict.fromkeys(DENIED, "get the right to write there, or choose another --out"),
+    errno.EROFS: "the disk is read-only: choose another --out",
+    errno.ENAMETOOLONG: "choose a shorter --out",
+    errno.ENOTDIR: "a file is where a folder should be: choose another --out",
+    errno.EIO: "the disk fails: choose an --out on another one",
+}
+"""What the system says -> the next step."""
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 
@@ -49,9 +61,27 @@ def refusals(lines: Sequence[str], ledger: str) -> None:
 
 
 def failure(error: SynthIRError, as_json: bool) -> None:
-    """An error as one line on stderr, or as one JSON object."""
+    """An error as one line on stderr, or as one JSON object; above it, or as `refused`, the refusals that led to it."""
     parts = {"code": error.code, "what": error.what, "where": error.where, "why": error.why, "fix": error.fix}
-    click.echo(json.dumps(parts) if as_json else str(error), err=True)
+    led: list[str] = getattr(error, "__notes__", [])
+    if as_json:
+        click.echo(json.dumps({**parts, "refused": led} if led else parts), err=True)
+        return
+    refusals(led, "the report of --json")
+    click.echo(str(error), err=True)
+
+
+def coded(error: OSError) -> SynthIRError:
+    """What the system refused, as an error with a code and a next step."""
+    where, why = str(error.filename or ""), error.strerror or type(error).__name__
+    if full := no_space(error, Path(where)):
+        return full
+    locked = error.errno in DENIED and Path(where).exists() and not os.access(where, os.R_OK)
+    if error.errno == errno.ENOENT or locked:
+        fix = "check that the file is there and may be read"
+        return DatasetError("cannot be read", where=where, why=why, fix=fix)
+    fix = WAYS_ON.get(error.errno or 0, "check path, rights and disk, then run the same command again")
+    return TargetError("cannot be written", where=where, why=why, fix=fix)
 
 
 def interrupted(arguments: Sequence[str]) -> None:

@@ -7,10 +7,12 @@ verify(target, source) -> Report                 what lies there is what the man
 
 import contextlib
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
-from .dataset import ImageRef
+from .dataset import Dataset, ImageRef
 from .engine import Engine
-from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy
+from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
 from .files import PART, contained, sha256_bytes, sha256_file, write_atomic
 from .images import DIGITAL_SOURCE
 from .journal import (
@@ -30,12 +32,37 @@ from .journal import (
     refusal,
     remove_journal,
     standing,
+    unchanged,
 )
 from .pipeline import Progress, pictures, threads, write
-from .plan import Options, Plan, plan
+from .plan import Options, Plan
+from .plan import plan as planned
+from .specs import EngineSpec
 from .verify import Report, verify
 
-__all__ = ["Options", "Plan", "Progress", "Report", "plan", "run", "verify"]
+DEFAULT = Options()
+
+__all__ = ["Options", "Plan", "Progress", "Report", "intact", "plan", "run", "verify"]
+
+
+def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DEFAULT) -> Plan:
+    """Plan a conversion, see plan.py. TooManyFailures has the refusals as its notes, as that of `run` has."""
+    try:
+        return planned(dataset, target, spec, options)
+    except TooManyFailures as stop:
+        for _, error in planned(dataset, target, spec, replace(options, strict=False, max_failures=-1)).refused:
+            stop.add_note(str(error))
+        raise
+
+
+def intact(plan: Plan) -> Plan:
+    """The plan without the finished pictures that are not as they were written: those are converted again.
+
+    Reads each finished picture once. `run` begins with it; a dry run may, too.
+    """
+    with threads(plan.options.workers) as pool:
+        fits = pool.map(lambda one: unchanged(plan.target / one.place, one.sha256), plan.done.values())
+        return replace(plan, done={one.place: one for one, good in zip(plan.done.values(), fits, strict=True) if good})
 
 
 def silent(done: int, refused: int, total: int) -> None:
@@ -55,11 +82,14 @@ def run(plan: Plan, engine: Engine, progress: Progress = silent) -> Manifest:
         warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged EXIF data, which is not needed
         job = label_job(plan, plan.dataset.labels.files({}))
         journal = begin(plan, job)
+        plan = intact(plan)
         try:
             done, refused = pictures(plan, engine, journal, progress)
             labels = write_labels(plan, job, journal)
         finally:
             journal.close()
+        for place in plan.standing.listed - {MANIFEST, *done, *(label.place for label in labels)}:
+            (plan.target / place).unlink(missing_ok=True)  # begun before a kill, refused since
         manifest = manifest_of(plan, job, done, refused, labels)
         write_atomic(plan.target / MANIFEST, manifest_bytes(manifest))
         remove_journal(plan.target)
@@ -106,22 +136,23 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
         where = str(plan.dataset.root)
         raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
     out = plan.dataset.labels.files(renames) if renames else read
-    labels = [Label(place, sha256_bytes(out[place]), source_hash(plan, place, read[place])) for place in sorted(out)]
-    manifest, present = plan.standing.manifest, plan.standing.present
-    there = {label.place: label.sha256 for label in manifest.labels if label.place in present} if manifest else {}
-    there = {} if plan.options.overwrite else there
+    labels = [label_of(plan, place, out[place], read[place]) for place in sorted(out)]
     for label in labels:
         journal.begin(label.place)
     with threads(plan.options.workers) as pool:
-        new = [label.place for label in labels if there.get(label.place) != label.sha256]
+        new = [label.place for label in labels if not unchanged(plan.target / label.place, label.sha256)]
         list(pool.map(lambda place: write(plan.target / place, out[place]), new))
     return tuple(labels)
 
 
-def source_hash(plan: Plan, place: str, read: bytes) -> str:
-    """sha256 of a label file in the source; of what was read where it does not lie at its place there."""
-    path = plan.dataset.root / place
-    return sha256_file(path) if path.is_file() else sha256_bytes(read)
+def label_of(plan: Plan, place: str, out: bytes, read: bytes) -> Label:
+    """The manifest's line of a label file: its hash below the target and that of the source file it was read from."""
+    outside = next((path for path in plan.dataset.protected if path.name == place and path.is_file()), None)
+    path = outside or plan.dataset.root / place
+    there = path.is_file()  # where it is not, what was read stands for it
+    return Label(
+        place, sha256_bytes(out), sha256_file(path) if there else sha256_bytes(read), bool(outside) or not there
+    )
 
 
 def manifest_of(

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import EngineIncompatible, EngineUntrusted, UnknownName
+from .errors import EngineIncompatible, EngineOutput, EngineUntrusted, UnknownName
 from .files import sha256_bytes
 from .folders import load
 from .specs import EngineSpec, read_engine_spec
@@ -74,11 +74,22 @@ def read_payload(payload: Path) -> tuple[EngineSpec, dict[str, bytes]]:
     """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted."""
     if not payload.is_file():
         raise EngineUntrusted("no engine there", where=str(payload), fix="synthir models ls, or synthir compile")
-    spec = read_engine_spec(papers_of(payload))
+    spec = read_engine_spec(papers_of(payload), advice(payload))
     if payload.suffix not in spec.files:
         why = f"they pin {', '.join(spec.files) or 'nothing'}"
-        raise EngineUntrusted("the papers are of another engine", where=str(payload), why=why)
+        fix = "take engine and papers from one place, or compile again: synthir compile"
+        raise EngineUntrusted("the papers are of another engine", where=str(payload), why=why, fix=fix)
+    if spec.agreement is None:
+        why = "an engine that was not compared with the float32 network is not finished"
+        raise EngineUntrusted("papers without agreement", where=str(papers_of(payload)), why=why, fix="synthir compile")
     return spec, {ending: pinned_bytes(payload.with_suffix(ending), pin) for ending, pin in spec.files.items()}
+
+
+def advice(payload: Path) -> str:
+    """What to do about a file that is no engine with papers: name the one beside it that is, or compile."""
+    papers = sorted(path.name for path in payload.parent.glob("*.*.json"))
+    near = [name.removesuffix(".json") for name in papers if (payload.parent / name.removesuffix(".json")).is_file()]
+    return f"give {payload.with_name(near[0])}, which has papers" if near else "compile it: synthir compile"
 
 
 def pinned_bytes(path: Path, pinned: str) -> bytes:
@@ -90,6 +101,12 @@ def pinned_bytes(path: Path, pinned: str) -> bytes:
         fix = "take engine and papers from one place, or compile again: synthir compile"
         raise EngineUntrusted("the file is not the one its papers name", where=str(path), why=why, fix=fix)
     return data
+
+
+def failed(error: Exception, spec: EngineSpec, shape: tuple[int, ...]) -> EngineOutput:
+    """What a backend raises where its runtime fails on a batch, e.g. for want of memory."""
+    why, fix = " ".join(str(error).split())[:200], "let the network see less with --max-side, or free some memory"
+    return EngineOutput(f"the engine failed on a batch {shape}", where=spec.generator, why=why, fix=fix)
 
 
 def check_frame(visible: Float32, spec: EngineSpec) -> None:

@@ -33,7 +33,7 @@ READERS: dict[bytes, Callable[[BytesIO], ImageFile]] = {
 
 FAULTS = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, AssertionError),
-    *(ArithmeticError, RuntimeError, MemoryError, Warning, Image.DecompressionBombError, struct.error, zlib.error),
+    *(ArithmeticError, RuntimeError, Warning, Image.DecompressionBombError, struct.error, zlib.error),
 )
 """What Pillow raises on broken files, one by one."""
 
@@ -63,7 +63,7 @@ def decode(data: bytes, where: str, declared: tuple[int, int] | None = None) -> 
 
     EXIF orientation is applied, unless `declared` (width, height in pixels) fits the stored grid only: labels were
     drawn there. Raises UnreadablePicture (empty, no image, truncated, corrupt), UnsupportedPicture (float samples,
-    several frames), OversizedPicture (before pixels are allocated), SizeMismatch.
+    several frames), OversizedPicture (before pixels are allocated, or where there is no memory for them), SizeMismatch.
     """
     try:
         image = open_header(data, where)
@@ -71,6 +71,9 @@ def decode(data: bytes, where: str, declared: tuple[int, int] | None = None) -> 
         image.load()
         grid = turned(image, orientation, where, declared)
         return to_rgb(grid, where)
+    except MemoryError:
+        fix = "cut it into tiles first, or --workers 1"
+        raise OversizedPicture("no memory to decode the picture", where=where, fix=fix) from None
     except FAULTS as error:
         fix = "open and save it again, or take it out of the dataset"
         why = str(error) or type(error).__name__

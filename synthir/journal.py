@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from .errors import SynthIRError, TargetBusy, TargetNotEmpty, VerificationFailed
-from .files import fsync_folder, no_space, sha256_bytes, write_atomic
+from .files import fsync_folder, no_space, sha256_bytes, sha256_file, write_atomic
 from .specs import EngineSpec, to_json
 
 if sys.platform != "win32":
@@ -73,12 +73,14 @@ class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Place below the source, where another extension was chosen; else the same place."""
 
 
-class Label(msgspec.Struct, frozen=True, gc=False):
+class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One label file; the two hashes are equal unless names inside had to change."""
 
     place: str
     sha256: str
     source_sha256: str
+    outside: bool = False
+    """True where it was read from outside the source root, so that it is not at this place there."""
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -151,8 +153,25 @@ class Records:
     """Bytes of whole lines; what lies behind them was torn by a kill."""
 
 
+def refuse_links(journal: Path) -> None:
+    """Raises TargetNotEmpty where the journal or its folder is a link: it would be written where that leads."""
+    for path in (journal, *([journal.parent] if journal.parent.name == FOLDER else [])):
+        if path.is_symlink():
+            why = "the journal would be written where it leads"
+            raise TargetNotEmpty("a link lies in the target", where=str(path), why=why, fix="remove it")
+
+
+def unchanged(path: Path, sha256: str) -> bool:
+    """True where a file is there and has that sha256."""
+    try:
+        return sha256_file(path) == sha256
+    except OSError:
+        return False
+
+
 def read_journal(path: Path) -> Records | None:
     """The journal of an unfinished job; None where there is none. Reads up to the first torn line."""
+    refuse_links(path)
     if not path.is_file():
         return None
     line, row = msgspec.json.Decoder(Job), msgspec.json.Decoder(list[str])
@@ -178,12 +197,13 @@ class Journal:
     """The open journal of a running job. Lines reach the system at once and the disk in groups."""
 
     def __init__(self, path: Path, job: Job, *, anew: bool = False) -> None:
-        """Go on with the journal of this job, or begin one. Raises NoSpace."""
+        """Go on with the journal of this job, or begin one. Raises NoSpace, TargetNotEmpty for a link."""
         self.path, self.lines = path, 0
+        refuse_links(path)
         records = None if anew else read_journal(path)
         if records is None or records.job != job:
             write_atomic(path, msgspec.json.encode(job) + b"\n")
-        self.handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self.handle = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
         if records is not None and records.job == job:
             os.truncate(self.handle, records.size)
 
@@ -221,9 +241,10 @@ class Journal:
 
 
 def remove_journal(target: Path) -> None:
-    """Take the journal and its folder away: the job is finished."""
+    """Take the journal away, and its folder unless somebody else put a file there: the job is finished."""
     (target / JOURNAL).unlink()
-    (target / FOLDER).rmdir()
+    with suppress(OSError):
+        (target / FOLDER).rmdir()
     fsync_folder(target)
 
 

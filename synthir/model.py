@@ -19,8 +19,9 @@ from .errors import UnsupportedPicture, UsageError
 from .files import write_atomic
 from .frames import from_network, to_network
 from .journal import Manifest
+from .pipeline import check_range, infer
 from .shipped import engine_payload, model_place
-from .specs import EngineSpec, Precision
+from .specs import EngineSpec, Polarity, Precision
 
 UInt8 = NDArray[np.uint8]
 Place = str | Path
@@ -54,13 +55,16 @@ class SynthIR:
     def __call__(self, rgb: UInt8) -> UInt8:
         """Infrared (H, W) uint8, white-hot, of a visible picture (H, W, 3) uint8 RGB of any height and width.
 
-        Raises UnsupportedPicture for another shape or dtype.
+        Raises UnsupportedPicture for another shape or dtype, EngineOutput where the engine fails on it.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
             why = f"expected (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}"
             raise UnsupportedPicture("not a visible picture", why=why, fix="np.asarray(Image.open(...).convert('RGB'))")
         frame = to_network(np.ascontiguousarray(rgb), self.spec.stride)
-        return from_network(self._engine.run(frame[None])[0], *rgb.shape[:2]).astype(np.uint8, copy=False)
+        infrared = infer(self._engine, [frame])[0]
+        check_range(infrared, self.spec.generator)
+        invert = self.spec.polarity != Polarity.WHITE_HOT
+        return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 
     def convert(
         self,

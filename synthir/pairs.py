@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .dataset import is_picture
 from .errors import TrainingError
 from .images import UInt8, decode
 
@@ -66,9 +67,9 @@ def find_pairs(data: Path, source: PairSource) -> list[Pair]:
     """The pairs of a source, sorted by name. Raises TrainingError where a file is missing."""
     folder = data / source.visible
     if source.names:
-        names = (data / source.names).read_text(encoding="utf-8").split()
+        names = read_names(data / source.names)
     else:
-        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir() if is_picture(path.name)] if folder.is_dir() else []
     other = folder if source.layout == "side-by-side" else data / source.infrared
     pairs = [Pair(name, folder / name, other / name, source.stretch) for name in sorted(names)]
     missing = [path for pair in pairs for path in (pair.visible, pair.infrared) if not path.is_file()]
@@ -77,6 +78,16 @@ def find_pairs(data: Path, source: PairSource) -> list[Pair]:
         where = str(missing[0] if missing else folder)
         raise TrainingError("pairs incomplete", where=where, why=why, fix="check --data and the sources in the TOML")
     return pairs
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a list of names, empty ones left out. Raises TrainingError where there is no such list."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise TrainingError("no list of names", where=str(path), why=why, fix="check --data and the TOML") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:

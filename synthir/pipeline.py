@@ -6,16 +6,27 @@ the plan, and a chunk that was not wholly done is done again, so a kill changes 
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from .dataset import ImageRef
 from .engine import Engine, Float32
-from .errors import EngineIncompatible, EngineOutput, MissingPicture, SynthIRError, TargetError, UnreadablePicture
+from .errors import (
+    EngineError,
+    EngineIncompatible,
+    EngineOutput,
+    MissingPicture,
+    OversizedPicture,
+    SynthIRError,
+    TargetError,
+    TooManyFailures,
+    UnreadablePicture,
+)
 from .files import sha256_bytes, write_atomic
 from .frames import from_network, grow, shrink, to_network
 from .images import decode, encode
@@ -29,6 +40,9 @@ TOLERANCE = 0.02
 """How far outside [-1, 1] a result may be, for rounding, before it is refused."""
 BATCHES_A_CHUNK = 2
 """A chunk has so many batches where pictures are batched, so that pictures of one size find each other."""
+TRIES = 3
+"""An engine that fails on so many pictures before the first it can do is at fault, not the pictures."""
+SMALLER = "if the picture is large, let the network see less of it: --max-side 1280"
 
 
 @dataclass(frozen=True)
@@ -52,21 +66,31 @@ class Frame:
     origin: Origin
 
 
+@dataclass
+class Trial:
+    """What an engine has shown so far."""
+
+    worked: bool
+    failed: list[EngineError] = field(default_factory=list)
+
+
 Outcome = Converted | SynthIRError
 
 
 def pictures(
     plan: Plan, engine: Engine, journal: Journal, progress: Progress
 ) -> tuple[dict[str, Converted], dict[int, SynthIRError]]:
-    """Convert what is not done: what is done now, by target place, and what was refused, by number in the plan."""
+    """Convert what is not done: what is done now, by target place, and what was refused, by number in the plan.
+
+    Raises what ends the job; TooManyFailures has the refusals so far as its notes.
+    """
     done, refused = dict(plan.done), dict[int, SynthIRError]()
     known, total = len(plan.refused), len(plan.images) + len(plan.refused)
 
     def settle(index: int, outcome: Outcome) -> None:
         if isinstance(outcome, SynthIRError):
             refused[index] = outcome
-            if done.pop(plan.places[index], None):  # its chunk was done again, and now it fails
-                (plan.target / plan.places[index]).unlink(missing_ok=True)
+            done.pop(plan.places[index], None)  # its chunk was done again, and now it fails
         else:
             journal.done(outcome)
             done[outcome.place] = outcome
@@ -74,8 +98,13 @@ def pictures(
         check_failures(known + len(refused), plan.options, outcome if isinstance(outcome, SynthIRError) else None)
 
     progress(len(done), known, total)
-    with threads(plan.options.workers) as pool:
-        flow(plan, engine, pool, journal, settle)
+    try:
+        with threads(plan.options.workers) as pool:
+            flow(plan, engine, pool, journal, settle)
+    except TooManyFailures as stop:
+        for error in [*(error for _, error in plan.refused), *refused.values()]:
+            stop.add_note(str(error))
+        raise
     return done, refused
 
 
@@ -94,6 +123,7 @@ def flow(
 ) -> None:
     """Decode ahead, run the engine here, encode behind; never more than a few pictures are in memory."""
     writing: deque[tuple[int, Future[Outcome]]] = deque()
+    trial = Trial(worked=bool(plan.done))
     for chunk in decoded_ahead(plan, pool):
         frames: list[tuple[int, Frame]] = []
         for index, future in chunk:
@@ -103,8 +133,10 @@ def flow(
             else:
                 frames.append((index, frame))
         for batch in batches(frames, plan.spec.batch or plan.options.batch):
-            grey = infer(engine, [frame.visible for _, frame in batch])
-            for (index, frame), infrared in zip(batch, grey, strict=False):
+            for (index, frame), infrared in zip(batch, attempt(plan, engine, batch, trial), strict=True):
+                if isinstance(infrared, SynthIRError):
+                    settle(index, infrared)
+                    continue
                 journal.begin(plan.places[index])
                 writing.append((index, pool.submit(store, plan, index, frame.origin, infrared)))
         while len(writing) > 2 * plan.options.workers:
@@ -112,6 +144,8 @@ def flow(
             settle(index, written.result())
     for index, written in writing:
         settle(index, written.result())
+    if trial.failed and not trial.worked:
+        raise trial.failed[0]
 
 
 Loading = list[tuple[int, Future[Frame | SynthIRError]]]
@@ -147,11 +181,40 @@ def batches(frames: list[tuple[int, Frame]], size: int) -> Iterator[list[tuple[i
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
+def attempt(
+    plan: Plan, engine: Engine, batch: list[tuple[int, Frame]], trial: Trial
+) -> Sequence[Float32 | EngineError]:
+    """Infrared (1, Hp, Wp) of each frame; where a batch fails, its frames go one by one and get an error each.
+
+    Raises EngineError where the engine has failed on TRIES pictures and done none.
+    """
+    try:
+        infrared = infer(engine, [frame.visible for _, frame in batch])
+    except EngineError as error:
+        if len(batch) > 1:
+            return [result for one in batch for result in attempt(plan, engine, [one], trial)]
+        where = plan.images[batch[0][0]].where
+        fix = error.fix if "--max-side" in error.fix else "; ".join(filter(None, (error.fix, SMALLER)))
+        trial.failed.append(type(error)(error.what, where=where, why=error.why, fix=fix))
+        if not trial.worked and len(trial.failed) >= TRIES:
+            raise trial.failed[-1] from error
+        return trial.failed[-1:]
+    trial.worked = True
+    return list(infrared[: len(batch)])
+
+
 def infer(engine: Engine, frames: list[Float32]) -> Float32:
-    """Infrared (N, 1, Hp, Wp) of frames of one size; an engine for a fixed number gets the last one repeated."""
+    """Infrared (N, 1, Hp, Wp) of frames of one size; an engine for a fixed number gets the last one repeated.
+
+    Raises EngineError.
+    """
     frames = frames + frames[-1:] * (engine.spec.batch - len(frames))
-    visible = np.stack(frames) if len(frames) > 1 else frames[0][None]
-    infrared = engine.run(visible)
+    try:
+        visible = np.stack(frames) if len(frames) > 1 else frames[0][None]
+        infrared = engine.run(visible)
+    except MemoryError as error:
+        why = f"{len(frames)} of {frames[0].shape[2]}x{frames[0].shape[1]} at once"
+        raise EngineOutput("no memory to run the engine", where=engine.spec.generator, why=why) from error
     if infrared.shape != (len(frames), 1, *visible.shape[2:]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=engine.spec.generator, why=why)
@@ -170,6 +233,15 @@ def load(plan: Plan, index: int) -> Frame | SynthIRError:
         return Frame(visible, Origin(small.shape[:2], rgb.shape[:2], sha256_bytes(data)))
     except SynthIRError as error:
         return error
+    except (MemoryError, cv2.error) as error:
+        return too_large(error, ref.where)
+
+
+def too_large(error: Exception, where: str) -> OversizedPicture:
+    """The refusal of a picture that there is no memory for, or that has more pixels a side than OpenCV takes."""
+    why = " ".join(str(error).split())[:200] or "out of memory"
+    fix = "cut it into tiles, let the network see less with --max-side 1280, or --workers 1"
+    return OversizedPicture("the picture is too large to work on here", where=where, why=why, fix=fix)
 
 
 def read(ref: ImageRef) -> bytes:
@@ -194,6 +266,8 @@ def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
         data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)
     except SynthIRError as error:
         return error
+    except (MemoryError, cv2.error) as error:
+        return too_large(error, plan.images[index].where)
     write(plan.target / place, data)
     return Converted(place, sha256_bytes(data), origin.sha256)
 

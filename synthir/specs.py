@@ -6,7 +6,7 @@ All of them go into JSON and come back equal. The papers of an engine are one En
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -38,6 +38,11 @@ class Polarity(StrEnum):
     BLACK_HOT = "black-hot"
 
 
+Stride = Annotated[int, msgspec.Meta(ge=1)]
+Extent = Annotated[int, msgspec.Meta(ge=0)]
+Ending = Annotated[str, msgspec.Meta(pattern=r"^\.\w+$")]
+
+
 class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far an engine is from the float32 torch reference on the same pictures; differences in units of [-1, 1]."""
 
@@ -54,7 +59,7 @@ class GeneratorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: str
     """The file in synthir/generators, e.g. `cascade`."""
     settings: dict[str, Any]
-    stride: int
+    stride: Stride
     """Height and width of a network frame are multiples of this, in pixels."""
     band: Band
     polarity: Polarity
@@ -68,12 +73,12 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     precision: Precision
     band: Band
     polarity: Polarity
-    stride: int
-    batch: int
+    stride: Stride
+    batch: Extent
     """Pictures a call; 0 is any number."""
-    height: int
+    height: Extent
     """Pixels, a multiple of stride; 0 is any."""
-    width: int
+    width: Extent
     """Pixels, a multiple of stride; 0 is any."""
     generator: str
     """The network and its name, e.g. `cascade-lwir-s`."""
@@ -81,7 +86,7 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     built_with: dict[str, str]
     """Package -> version at build time."""
     agreement: Agreement | None
-    files: dict[str, str]
+    files: dict[Ending, str]
     """Ending of each payload file beside the papers, e.g. `.xml` -> sha256."""
     network: str = ""
     """The file in synthir/generators; what a backend needs that builds the network anew."""
@@ -94,13 +99,13 @@ def to_json(spec: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(spec, order="sorted"), indent=2) + b"\n"
 
 
-def read_engine_spec(papers: Path) -> EngineSpec:
-    """Read the papers of an engine. Raises EngineUntrusted where they are missing or not papers."""
+def read_engine_spec(papers: Path, fix: str = "synthir compile") -> EngineSpec:
+    """Read the papers of an engine. Raises EngineUntrusted where they are missing (with `fix`) or not papers."""
     try:
         return msgspec.json.decode(papers.read_bytes(), type=EngineSpec)
     except FileNotFoundError:
         why = "an engine is opened only with its papers"
-        raise EngineUntrusted("papers missing", where=str(papers), why=why, fix="synthir compile") from None
+        raise EngineUntrusted("papers missing", where=str(papers), why=why, fix=fix) from None
     except (msgspec.DecodeError, OSError) as error:
         fix = "compile the engine again: synthir compile"
         raise EngineUntrusted("papers unreadable", where=str(papers), why=str(error), fix=fix) from error

@@ -25,7 +25,7 @@ from .checkpoint import copy_average, load_state, save_model, save_state
 from .discriminators import PatchGAN
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
-from .frames import padded
+from .frames import to_network
 from .pairs import Augmentation, Pair, PairSource, Sampler, find_pairs, read_pair, split_blocks
 from .specs import Band
 
@@ -155,7 +155,7 @@ def train(
             out_of_time = time.monotonic() - started > 60.0 * max_minutes
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
                 # The log first: a row that a kill left without its state is trimmed by the resumed run.
-                row = {"step": step + 1, **losses, **validate(state.average, validation)}
+                row = {"step": step + 1, **losses, **validate(state.average, validation, generators.stride_of(network))}
                 log(out / "log.csv", row)
                 report(row)
                 save_model(state.average, out / "model", network, settings, config.band)
@@ -263,6 +263,9 @@ def generator_terms(
     config: TrainConfig, state: State, visible: Tensor, infrared: Tensor, stages: list[Tensor], fake: Tensor
 ) -> dict[str, Tensor]:
     """The loss terms of the generator by the names of Weights, each stage weighted."""
+    if len(stages) != len(config.weights.stages):
+        why = f"{config.generator} has {len(stages)} stages, weights.stages has {len(config.weights.stages)} numbers"
+        raise ConfigError("stages and their weights differ", why=why, fix="give weights.stages one number a stage")
     hot = objectives.hot_weights(infrared, config.weights.hot)
     terms = dict.fromkeys(("l1", "aligned", "structure", "gradient"), infrared.new_zeros(()))
     for weight, stage in zip(config.weights.stages, stages, strict=True):
@@ -290,18 +293,15 @@ def improve(optimiser: torch.optim.Optimizer, module: nn.Module, loss: Tensor, r
     optimiser.step()
 
 
-def validate(average: nn.Module, pairs: list[Pair]) -> dict[str, float]:
+def validate(average: nn.Module, pairs: list[Pair], stride: int) -> dict[str, float]:
     """Aligned L1 and SSIM of full pictures that were not trained on, with the averaged weights."""
     scores = []
     average.eval()
     for pair in pairs:
         visible, infrared = read_pair(pair)
         height, width = infrared.shape
-        tall, wide = padded(height, width, 32)
-        x = torch.from_numpy(visible.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1.0)
-        x = F.pad(x, (0, wide - width, 0, tall - height), mode="reflect")
         with torch.no_grad():
-            made = average(x)[..., :height, :width]
+            made = average(torch.from_numpy(to_network(visible, stride)[None]))[..., :height, :width]
         real = torch.from_numpy(infrared[None, None].astype(np.float32) / 127.5 - 1.0)
         aligned = objectives.align(made, real)
         scores.append((F.l1_loss(aligned, real).item(), 1.0 - objectives.structure(aligned, real).item()))
@@ -312,7 +312,7 @@ def validate(average: nn.Module, pairs: list[Pair]) -> dict[str, float]:
 
 def trim_log(path: Path, last: int) -> None:
     """Drop the rows of steps after `last`, which are trained again."""
-    if path.is_file():
+    if path.is_file() and path.stat().st_size:
         head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [row for row in rows if int(row.partition(",")[0]) <= last]
         write_atomic(path, "".join([head, *kept]).encode())
@@ -320,7 +320,7 @@ def trim_log(path: Path, last: int) -> None:
 
 def log(path: Path, row: Row) -> None:
     """Append a row to the CSV log."""
-    new = not path.exists()
+    new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))
         if new:

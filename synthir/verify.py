@@ -8,6 +8,9 @@ from .errors import VerificationFailed
 from .files import sha256_file
 from .journal import JOURNAL, MANIFEST, Manifest, files_below, read_manifest
 
+AGAIN = "run the same synthir convert again: it makes this file anew"
+PUT_BACK = "put back the source file that was converted, or convert again with --overwrite"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -19,21 +22,27 @@ class Report:
     """Pictures the conversion refused, from its ledger; they are no fault."""
     inputs: int
     """Source pictures whose hash was checked."""
+    source_labels: int
+    """Source label files whose hash was checked."""
     problems: tuple[VerificationFailed, ...]
 
 
 def verify(target: Path, source: Path | None = None, workers: int = 2) -> Report:
-    """Hash everything the manifest of a target lists; with the source folder, the pictures it was made of too.
+    """Hash everything the manifest of a target lists; with the source folder, what it was made of too.
 
+    source: the source root or a folder in it, or the one picture. Label files that were read from outside the source
+    root are not there to be checked.
     Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest.
     """
     manifest = read_manifest(target)
-    inputs = inputs_of(manifest, source) if source else []
-    pinned = [*((target / place, sha256) for place, sha256 in listing(manifest).items()), *inputs]
+    inputs, labels = sources_of(manifest, source) if source else ([], [])
+    written = [(target / place, sha256, AGAIN) for place, sha256 in listing(manifest).items()]
+    read = [(path, sha256, PUT_BACK) for path, sha256 in [*inputs, *labels]]
     with ThreadPoolExecutor(workers) as pool:
-        faults = [fault for fault in pool.map(lambda pair: check(*pair), pinned) if fault]
+        faults = [fault for fault in pool.map(lambda pinned: check(*pinned), [*written, *read]) if fault]
     problems = (*unfinished(target), *unlisted(target, manifest), *faults)
-    return Report(len(manifest.pictures), len(manifest.labels), len(manifest.refused), len(inputs), problems)
+    counts = (len(manifest.pictures), len(manifest.labels), len(manifest.refused), len(inputs), len(labels))
+    return Report(*counts, problems)
 
 
 def listing(manifest: Manifest) -> dict[str, str]:
@@ -42,15 +51,15 @@ def listing(manifest: Manifest) -> dict[str, str]:
     return labels | {picture.place: picture.sha256 for picture in manifest.pictures}
 
 
-def check(path: Path, pinned: str) -> VerificationFailed | None:
+def check(path: Path, pinned: str, fix: str) -> VerificationFailed | None:
     """What is wrong with one file, or None."""
     try:
         found = sha256_file(path)
     except OSError as error:
         what = "missing" if isinstance(error, FileNotFoundError) else "cannot be read"
-        return VerificationFailed(what, where=str(path), why=error.strerror or "", fix="convert again")
+        return VerificationFailed(what, where=str(path), why=error.strerror or "", fix=fix)
     why = f"expected sha256 {pinned[:12]}, found {found[:12]}"
-    return None if found == pinned else VerificationFailed("changed", where=str(path), why=why, fix="convert again")
+    return None if found == pinned else VerificationFailed("changed", where=str(path), why=why, fix=fix)
 
 
 def unfinished(target: Path) -> list[VerificationFailed]:
@@ -69,14 +78,27 @@ def unlisted(target: Path, manifest: Manifest) -> list[VerificationFailed]:
     return [VerificationFailed("not listed", where=str(target / name), why=why, fix="move it away") for name in foreign]
 
 
-def inputs_of(manifest: Manifest, source: Path) -> list[tuple[Path, str]]:
-    """The source pictures and their hashes; `source` is the source root or a folder in it, or the one picture."""
+Pinned = list[tuple[Path, str]]
+
+
+def sources_of(manifest: Manifest, source: Path) -> tuple[Pinned, Pinned]:
+    """Pictures and label files of the source, and their hashes; of a folder of it, the label files below that."""
     names = [(picture.source or picture.place, picture.source_sha256) for picture in manifest.pictures]
     if source.is_file():
-        return [(source, sha256) for _, sha256 in names]
-    for name, _ in names:  # the first that is found says how much of the places the folder itself is
+        return [(source, sha256) for _, sha256 in names], []
+    above = above_of(source, [name for name, _ in names])
+    labels = [(label.place, label.source_sha256) for label in manifest.labels if not label.outside]
+    labels = [(place, sha256) for place, sha256 in labels if place.startswith(above)]
+    depth = above.count("/")
+    pictures = [(source.joinpath(*name.split("/")[depth:]), sha256) for name, sha256 in names]
+    return pictures, [(source / place.removeprefix(above), sha256) for place, sha256 in labels]
+
+
+def above_of(source: Path, names: list[str]) -> str:
+    """The folders, each with its `/`, that lead from the source root to `source`: the first name found there says."""
+    for name in names:
         parts = name.split("/")
         skip = next((n for n in range(len(parts)) if source.joinpath(*parts[n:]).is_file()), None)
         if skip is not None:
-            return [(source.joinpath(*other.split("/")[skip:]), sha256) for other, sha256 in names]
-    return [(source / name, sha256) for name, sha256 in names]
+            return "".join(f"{part}/" for part in parts[:skip])
+    return ""

@@ -9,7 +9,7 @@ import pytest
 
 from synthir.engine import papers_of
 from synthir.files import sha256_file
-from synthir.specs import Band, EngineSpec, Polarity, Precision, to_json
+from synthir.specs import Agreement, Band, EngineSpec, Polarity, Precision, to_json
 
 ROOT = Path(__file__).parents[1]
 NOT_RUN = pytest.StashKey[tuple[int, str]]()
@@ -94,7 +94,7 @@ def build_small_engine(folder: Path) -> Path:
         generator="mean",
         weights_sha256="",
         built_with={},
-        agreement=None,
+        agreement=Agreement(1, 0.0, 0.0, 120.0),
         files=files,
     )
     papers_of(payload).write_bytes(to_json(spec))

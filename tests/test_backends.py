@@ -80,5 +80,5 @@ def test_a_damaged_payload_is_refused(built: tuple[str, dict[str, bytes]]) -> No
 def test_the_seats_of_a_backend(backend: str) -> None:
     module = load("synthir.backends", backend)
     assert module.ENDING.startswith(".")
-    assert Precision.FLOAT32 in module.PRECISIONS
+    assert Precision.FLOAT32 in module.precisions()
     assert all(text and "." in text for text in module.versions().values())

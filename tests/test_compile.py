@@ -13,6 +13,7 @@ from synthir.compile import comparison_frames, compile_engine
 from synthir.engine import check_papers, open_engine, papers_of
 from synthir.errors import AgreementFailed, EngineIncompatible, EngineUntrusted, UnknownName, UsageError
 from synthir.files import sha256_file
+from synthir.folders import load
 from synthir.specs import Precision
 from tests import tiny
 
@@ -100,3 +101,37 @@ def test_a_wrong_ending_and_an_unknown_backend_say_what_to_do(tmp_path: Path) ->
         compile_engine(tmp_path, tmp_path / "made.plan", "openvino")
     with pytest.raises(UnknownName, match="openvino"):
         compile_engine(tmp_path, tmp_path / "made.xml", "openvina")
+
+
+def test_an_engine_that_is_there_is_not_written_over(engine: Path) -> None:
+    before = engine.read_bytes()
+    with pytest.raises(UsageError, match="there already"):
+        compile_engine(engine.parent / "tiny-lwir", engine, "openvino", Precision.FLOAT32)
+    assert engine.read_bytes() == before
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_a_precision_that_cannot_be_compared_here_is_refused(tmp_path: Path, backend: str) -> None:
+    ending = load("synthir.backends", backend).ENDING
+    model = tiny.model_folder(tmp_path / "model")
+    with pytest.raises(UsageError, match="cannot build float16 here"):
+        compile_engine(model, tmp_path / f"made{ending}", backend, Precision.FLOAT16)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stride": 0}, {"batch": -1}, {"files": {"bin": "0"}}, {"files": {"./../x": "0"}}, {"agreement": None}, {"odd": 1}],
+    ids=str,
+)
+def test_papers_that_cannot_be_are_refused(engine: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "odd.xml").write_bytes(engine.read_bytes())
+    (tmp_path / "odd.bin").write_bytes(engine.with_suffix(".bin").read_bytes())
+    entry = msgspec.json.decode(papers_of(engine).read_bytes())
+    (tmp_path / "odd.xml.json").write_bytes(msgspec.json.encode(entry | change))
+    with pytest.raises(EngineUntrusted, match="Next: "):
+        open_engine(tmp_path / "odd.xml")
+
+
+def test_a_file_beside_an_engine_names_the_engine(engine: Path) -> None:
+    with pytest.raises(EngineUntrusted, match=r"give .*tiny\.xml, which has papers"):
+        open_engine(engine.with_suffix(".bin"))

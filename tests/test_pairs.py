@@ -106,3 +106,17 @@ def test_no_jitter_is_no_change() -> None:
 
 def test_grey_is_the_mean_of_the_planes() -> None:
     assert grey(np.array([[[10, 11, 14]]], np.uint8)).item() == 12
+
+
+def test_names_may_have_spaces_and_other_files_may_lie_there(tmp_path: Path) -> None:
+    tiny.draw_pairs(tmp_path, 1)
+    for folder in ("visible", "infrared"):
+        (tmp_path / folder / "000.png").rename(tmp_path / folder / "a b.png")
+        (tmp_path / folder / ".DS_Store").touch()
+        (tmp_path / folder / "more").mkdir()
+    (tmp_path / "list.txt").write_text("a b.png\n\n", encoding="utf-8")
+    for names in ("", "list.txt"):
+        (pair,) = find_pairs(tmp_path, PairSource("folders", "visible", "infrared", names))
+        assert pair.name == "a b.png"
+    with pytest.raises(TrainingError, match="no list of names"):
+        find_pairs(tmp_path, PairSource("folders", "visible", "infrared", "other.txt"))

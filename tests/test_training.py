@@ -110,3 +110,15 @@ def test_a_state_of_another_configuration_is_not_continued(pairs: Path, tmp_path
         train(replace(CONFIG, learning_rate=1e-5), pairs, tmp_path / "run", seed=0)
     with pytest.raises(TrainingError, match="another training"):
         train(CONFIG, pairs, tmp_path / "run", seed=1)
+
+
+def test_a_log_that_a_kill_left_empty_is_begun_again(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/log.csv").touch()
+    train(replace(CONFIG, steps=1), pairs, tmp_path / "run", seed=0)
+    assert (tmp_path / "run/log.csv").read_text(encoding="utf-8").startswith("step,rate,")
+
+
+def test_one_weight_a_stage(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has 3 stages, weights\.stages has 2"):
+        train(replace(CONFIG, weights=training.Weights(stages=(0.5, 1.0))), pairs, tmp_path / "run", seed=0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..engine import Float32, check_frame
+from ..engine import Float32, check_frame, failed
 from ..errors import BackendMissing, EngineIncompatible
 from ..specs import EngineSpec, Precision
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 ENDING = ".xml"
-PRECISIONS = (Precision.BFLOAT16, Precision.FLOAT32)
 HINTS = {Precision.BFLOAT16: "bf16", Precision.FLOAT32: "f32"}
 
 
@@ -37,6 +36,16 @@ def runtime() -> ModuleType:
 def versions() -> dict[str, str]:
     """Package -> version, for the papers."""
     return {"openvino": version("openvino")}
+
+
+def precisions() -> tuple[Precision, ...]:
+    """What this CPU computes in, best first: bfloat16 papers are written only where bfloat16 was compared."""
+    return (Precision.BFLOAT16, Precision.FLOAT32) if has_bfloat16() else (Precision.FLOAT32,)
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU computes in bfloat16. Raises BackendMissing."""
+    return "BF16" in runtime().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
@@ -66,8 +75,7 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     """
     openvino = runtime()
     core = openvino.Core()
-    able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    hint = HINTS.get(spec.precision, "f32") if able else "f32"
+    hint = HINTS.get(spec.precision, "f32") if has_bfloat16() else "f32"
     try:
         model = core.read_model(files[".xml"], files[".bin"])
         compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"})
@@ -85,9 +93,12 @@ class OpenVINOEngine:
         self._request = request
 
     def run(self, visible: Float32, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible for a frame that does not fit."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a frame does not fit, EngineOutput if it fails."""
         check_frame(visible, self.spec)
-        result = self._request.infer({0: np.ascontiguousarray(visible)})[0]
+        try:
+            result = self._request.infer({0: np.ascontiguousarray(visible)})[0]
+        except RuntimeError as error:
+            raise failed(error, self.spec, visible.shape) from error
         return np.array(result, dtype=np.float32)
 
     def close(self) -> None:

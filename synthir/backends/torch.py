@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from .. import generators
-from ..engine import Float32, check_frame
+from ..engine import Float32, check_frame, failed
 from ..errors import BackendMissing, EngineIncompatible
 from ..specs import EngineSpec, Precision
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 ENDING = ".safetensors"
-PRECISIONS = (Precision.FLOAT32, Precision.BFLOAT16)
 
 
 def versions() -> dict[str, str]:
     """Package -> version, for the papers."""
     return {"torch": version("torch")}
+
+
+def precisions() -> tuple[Precision, ...]:
+    """The reference computes in float32; bfloat16 is there for devices that are fast in it."""
+    return (Precision.FLOAT32, Precision.BFLOAT16)
 
 
 def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
@@ -42,7 +46,7 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "TorchEngine":
         from safetensors import SafetensorError
         from safetensors.torch import load
     except ImportError as error:
-        fix = 'pip install "synthir[train]"'
+        fix = 'pip install ".[train]" in the checkout'
         raise BackendMissing("torch is not installed", where=spec.generator, why=str(error), fix=fix) from None
     module = generators.build(spec.network, spec.settings).eval()
     try:
@@ -64,13 +68,16 @@ class TorchEngine:
         self._device = device
 
     def run(self, visible: Float32, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible for a frame that does not fit."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a frame does not fit, EngineOutput if it fails."""
         import torch
 
         check_frame(visible, self.spec)
         low = self.spec.precision == Precision.BFLOAT16
-        with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16) if low else nullcontext():
-            infrared = self._module(torch.from_numpy(visible).to(self._device))
+        try:
+            with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16) if low else nullcontext():
+                infrared = self._module(torch.from_numpy(visible).to(self._device))
+        except RuntimeError as error:
+            raise failed(error, self.spec, visible.shape) from error
         result: Float32 = infrared.float().cpu().numpy()
         return np.ascontiguousarray(result)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from ..errors import UnknownName
+from ..errors import ConfigError, UnknownName
 from ..folders import load, names
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def settings_of(size: str) -> tuple[str, dict[str, Any]]:
 def build(network: str, settings: dict[str, Any]) -> "nn.Module":
     """The network with fresh weights. Raises UnknownName for a network there is not, ConfigError for odd settings."""
     module = load(__name__, network)
-    made: nn.Module = module.build(msgspec.convert(settings, module.Settings))
+    try:
+        made: nn.Module = module.build(msgspec.convert(settings, module.Settings))
+    except msgspec.ValidationError as error:
+        raise ConfigError("settings of another network", where=network, why=str(error), fix="compile again") from None
     return made
 
 
