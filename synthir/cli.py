@@ -15,6 +15,7 @@ import click
 
 from . import __version__, console
 from .errors import SynthIRError, UsageError
+from .extras import missing
 
 if TYPE_CHECKING:
     from .convert import Plan
@@ -379,6 +380,10 @@ def _status(words: list[str]) -> int:
     except BrokenPipeError:
         console.silence_stdout()
         return 1
+    except ModuleNotFoundError as error:
+        absent = missing(error)
+        console.failure(absent, "--json" in words)
+        return absent.exit_status
     except OSError as error:
         coded = console.coded(error)
         console.failure(coded, "--json" in words)

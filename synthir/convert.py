@@ -82,9 +82,8 @@ def run(plan: Plan, engine: Engine, progress: Progress = silent) -> Manifest:
         warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged EXIF data, which is not needed
         job = label_job(plan, plan.dataset.labels.files({}))
         journal = begin(plan, job)
-        plan = intact(plan)
         try:
-            done, refused = pictures(plan, engine, journal, progress)
+            done, refused = pictures(intact(plan), engine, journal, progress)
             labels = write_labels(plan, job, journal)
         finally:
             journal.close()

@@ -5,7 +5,7 @@ Places are POSIX paths relative to the source root, and mean the same below the 
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,14 +29,24 @@ class ImageRef:
 
     place: str
     """Where it lies below the target, e.g. `val2017/000139.jpg`."""
-    path: Path
-    """Where its bytes are read."""
+    file: str | Path
+    """Where its bytes are read; text costs less than a Path where there are a hundred thousand of them."""
     where: str
     """What to name in a message, e.g. `val.json images[3] id 139`."""
     width: int = 0
     """Declared width in pixels; 0 where the labels declare none."""
     height: int = 0
     """Declared height in pixels; 0 where the labels declare none."""
+
+    @property
+    def path(self) -> Path:
+        """Where its bytes are read."""
+        return Path(self.file)
+
+    @property
+    def folder(self) -> str:
+        """The folder that its file is in."""
+        return os.path.split(self.file)[0]
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,16 @@ class LabelCarry:
     `files({})` gives each label file as it was read: relative place -> the same bytes. With renames (old place -> new
     place of a picture, e.g. another extension) only the file names inside are spliced; every other byte stays.
     `boxes()` gives the objects of each picture by the picture's place, for pictures and figures; it may be slow.
+    `counted()` is their number, for formats that can count without opening pictures.
     """
 
     files: Callable[[Mapping[str, str]], dict[str, bytes]]
     boxes: Callable[[], dict[str, list[Box]]]
+    counted: Callable[[], int] | None = None
+
+    def count(self) -> int:
+        """The number of objects with a box, in all pictures."""
+        return self.counted() if self.counted else sum(map(len, self.boxes().values()))
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,8 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())
     """Sentences a person should read, e.g. what was rewritten in data.yaml and why."""
     protected: tuple[Path, ...] = field(default=())
-    """Further source files and folders that the target must not contain or lie in."""
+    """Further source files and folders that the target must not contain or lie in, also those that are not there yet
+    but would be read if they were. The root is among them where it is searched: what is written there would be read."""
 
 
 def is_picture(name: str) -> bool:
@@ -107,11 +124,26 @@ def label_bytes(path: Path) -> bytes:
         raise BrokenLabels("the label file cannot be read", where=str(path), why=why, fix="check its rights") from error
 
 
+def is_text(place: str) -> bool:
+    """True where a name is Unicode, as nearly all are."""
+    return place.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in place)
+
+
 def check_name(place: str) -> None:
     """Raises UnsupportedPicture for a name that is no Unicode: neither labels nor a manifest could name it."""
-    try:
-        place.encode()
-    except UnicodeEncodeError:
+    if not is_text(place):
         shown = place.encode("utf-8", "backslashreplace").decode()
         why = "the bytes of the name are not UTF-8"
-        raise UnsupportedPicture("a name that is not text", where=shown, why=why, fix="rename the file") from None
+        raise UnsupportedPicture("a name that is not text", where=shown, why=why, fix="rename the file")
+
+
+def split_names(places: Iterable[str]) -> tuple[list[str], list[tuple[str, SynthIRError]]]:
+    """Places of label files that can be named, and a refusal for each that cannot."""
+    named, refused = [], list[tuple[str, SynthIRError]]()
+    for place in places:
+        try:
+            check_name(place)
+            named.append(place)
+        except UnsupportedPicture as error:
+            refused.append((error.where, error))
+    return named, refused

@@ -8,13 +8,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from .errors import EscapingPath, NoSpace
+from .errors import EscapingPath, NoSpace, TargetError
 
 PART = ".synthir-part"
 """Ending of a file that is being written; one found later is left over from a kill and may be deleted."""
 
 HARMLESS = re.compile(r"(?!\.)[^/\\:\0]+(?:/(?!\.)[^/\\:\0]+)*")
 """Relative names that need no second look: no part begins with a dot, no drive, no backslash, no NUL."""
+DRIVE = re.compile(r"[A-Za-z]:")
+"""How a Windows path with a drive begins."""
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -68,21 +70,44 @@ def no_space(error: OSError, path: Path) -> NoSpace | None:
 
 def free_bytes(folder: Path) -> int:
     """Free bytes on the disk that holds, or will hold, the folder."""
-    while not folder.exists():
+    return shutil.disk_usage(nearest(folder)).free
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or else the first one above it that is there and may be looked at."""
+    while not there(folder):
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder
+
+
+def check_writable(target: Path) -> None:
+    """Raises TargetError where a folder cannot be written or made; nothing is written to see it."""
+    folder = nearest(target)
+    if not folder.is_dir():
+        if folder == target:  # it is refused for what it is
+            return
+        why = f"{folder} is a file"
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        why = f"{folder} cannot be written by this user"
+    elif not shutil.disk_usage(folder).total:  # /proc and the like let root in, but hold no files
+        why = f"{folder} cannot be written"
+    else:
+        return
+    raise TargetError("nothing can be written there", where=str(target), why=why, fix="choose another --out")
 
 
 def contained(name: str, where: str) -> str:
     """A relative POSIX name that stays inside its folder, with `.` parts removed; else EscapingPath.
 
-    `a/./b.jpg` becomes `a/b.jpg`; `../b.jpg`, `/b.jpg`, `C:\\b.jpg` and names with a NUL are refused.
+    `a/./b.jpg` becomes `a/b.jpg`; `../b.jpg`, `/b.jpg`, `C:\\b.jpg`, names with a NUL and those of nothing are refused.
     """
     if HARMLESS.fullmatch(name):  # nearly all names: asked for each of a hundred thousand pictures
         return name
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part != "."]
-    drive = len(name) > 1 and name[1] == ":"
-    if parts and not drive and "\0" not in name and parts[0] != "/" and ".." not in parts:
+    if not parts or "\0" in name:
+        why = "it holds a NUL, which no disk takes" if parts else "it is empty, or means the folder itself"
+        raise EscapingPath(f"file name {name!r} names no file", where=where, why=why, fix="correct the name")
+    if not DRIVE.match(name) and parts[0][0] != "/" and ".." not in parts:
         return "/".join(parts)
     why = "an absolute path, a drive or `..` could be written outside the target"
     fix = "give the folder that all names are inside with --images, and make the names relative to it"
@@ -108,10 +133,9 @@ def there(path: Path) -> bool:
         return False
 
 
-def inside(path: Path, folder: Path) -> bool:
-    """True where path, links resolved, is the folder or lies below it."""
-    resolved, base = path.resolve(), folder.resolve()
-    return resolved == base or base in resolved.parents
+def within(path: str, folder: str) -> bool:
+    """True where a path is the folder or lies below it; both are absolute and without links."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def walk_files(folder: Path) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from . import formats
 from .convert import Options, Progress, plan, run, silent
 from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
+from .extras import missing
 from .files import write_atomic
 from .frames import from_network, to_network
 from .journal import Manifest
@@ -86,9 +87,11 @@ class SynthIR:
         return run(planned, self._engine, progress)
 
     def compile(self, target: Place, *, backend: str = "openvino", precision: Precision | None = None) -> Path:
-        """Build another engine of this model, with papers; needs torch. Raises UsageError for a lone engine."""
-        from .compile import compile_engine
-
+        """Build another engine of this model; needs torch. Raises BackendMissing, UsageError for a lone engine."""
+        try:
+            from .compile import compile_engine
+        except ModuleNotFoundError as error:
+            raise missing(error) from error
         return compile_engine(self._model_folder(), Path(target), backend, precision)
 
     def save_pretrained(self, folder: Place) -> Path:

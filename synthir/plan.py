@@ -22,7 +22,7 @@ from .errors import (
     UnsupportedPicture,
     UsageError,
 )
-from .files import PART, free_bytes, inside
+from .files import PART, check_writable, free_bytes, within
 from .frames import padded
 from .images import EXTENSIONS, cannot_write
 from .journal import FOLDER, Converted, Job, Standing, job_of, standing
@@ -106,11 +106,12 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = Op
     """Plan a conversion; nothing is written and no picture opened.
 
     Raises UsageError (options), EngineIncompatible (a fixed batch), TargetInsideSource, TargetNotEmpty, JobMismatch,
-    NoSpace, TooManyFailures. Faults of single pictures are in Plan.refused.
+    NoSpace, TargetError (nobody may write there), TooManyFailures. Faults of single pictures are in Plan.refused.
     """
     target = Path(os.path.normpath(target.absolute()))
     check_options(options, spec)
     check_apart(dataset, target)
+    check_writable(target)
     images, places, faults = choose(dataset, spec, options, ignores_case(target))
     refused = (*dataset.refused, *faults)
     check_failures(len(refused), options, refused[-1][1] if refused else None)
@@ -130,7 +131,9 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
         *(f"{name} {value}" for name in ("max_side", "limit") if (value := getattr(options, name)) < 0),
         *(f"{name} {value}" for name in ("batch", "workers") if (value := getattr(options, name)) < 1),
+        *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),
         *(["overwrite and resume together"] if options.overwrite and options.resume else []),
+        *(["strict and max_failures together"] if options.strict and options.max_failures >= 0 else []),
     ]
     if wrong:
         raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
@@ -144,14 +147,17 @@ def check_options(options: Options, spec: EngineSpec) -> None:
 def check_apart(dataset: Dataset, target: Path) -> None:
     """Raises TargetInsideSource where writing to the target could change what is read.
 
-    A new folder directly in the dataset's own is fine, unless pictures lie loose there: people stand in the folder of
-    their coco.json and convert.
+    A folder directly in the dataset's own is fine where that one is not searched, because people stand in the folder
+    of their coco.json and convert. It must be apart from every folder that pictures are in, links resolved.
     """
-    loose = any("/" not in ref.place for ref in dataset.images)
-    beside = target.resolve().parent == dataset.root.resolve() and not loose
-    read = dataset.protected if beside else (dataset.root, *dataset.protected)
+    out = os.path.realpath(target)
+    beside = os.path.realpath(dataset.root) == os.path.split(out)[0]
+    held = {ref.folder for ref in dataset.images}  # few folders, a hundred thousand pictures
+    held.discard(str(dataset.root.parent))  # where the root is one picture, that is all that is read
+    read = [*map(str, dataset.protected), *sorted(held), *([] if beside else [str(dataset.root)])]
     for source in read:
-        if inside(target, source) or inside(source, target):
+        real = os.path.realpath(source)
+        if within(out, real) or within(real, out):
             why = f"the source {source} and the target would lie in one another"
             raise TargetInsideSource("inputs are never touched", where=str(target), why=why, fix="choose another --out")
 
@@ -191,8 +197,10 @@ def choose(
 
 def renamed(place: str, ext: str) -> str:
     """The place with another extension; it stays where it is of that format already, `.jpeg` for `jpg` say."""
+    if ext == "keep":
+        return place
     stem, ending = posixpath.splitext(place)
-    if ext == "keep" or EXTENSIONS.get(ending.lower()) == EXTENSIONS[f".{ext}"]:
+    if EXTENSIONS.get(ending.lower()) == EXTENSIONS[f".{ext}"]:
         return place
     return f"{stem if ending.lower() in PICTURE_ENDINGS else place}.{ext}"
 
@@ -205,7 +213,7 @@ def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options)
     ending = posixpath.splitext(place)[1]
     if why := cannot_write(ending):
         raise UnsupportedPicture(f"cannot write {place!r}", where=ref.where, why=why, fix="choose with --ext png")
-    if why := cannot_write(ending, options.bit_depth, options.channels):
+    if options.bit_depth == 16 and (why := cannot_write(ending, 16, options.channels)):
         raise UsageError(f"cannot write {place!r} with 16 bits", where=ref.where, why=why, fix="choose with --ext png")
     if not place.isascii() or len(place) > LONGEST_NAME:
         check_name(place)
@@ -246,7 +254,6 @@ def finished(
     dataset: Dataset, target: Path, spec: EngineSpec, options: Options, places: Iterable[str], found: Standing
 ) -> dict[str, Converted]:
     """What is done already in the target. Raises TargetNotEmpty, JobMismatch or UsageError (nothing to resume)."""
-    planned = frozenset(places)
     if found.records is None:
         if found.present or (target.exists() and not target.is_dir()):
             why = "no conversion wrote it, so --overwrite would not take it away either"
@@ -254,19 +261,15 @@ def finished(
         if options.resume:
             raise UsageError("nothing to resume", where=str(target), fix="leave --resume out")
         return {}
-    if options.overwrite:
-        if foreign := sorted((found.present - found.listed) & planned):
-            why = "it was not written by the earlier conversion, so it is not taken away"
-            raise TargetNotEmpty("a file is in the way", where=str(target / foreign[0]), why=why, fix="move it away")
-        return {}
+    planned, labels = frozenset(places), dataset.labels.files({})
     done = {place: picture for place, picture in found.records.done.items() if place in found.present}
-    check_same_job(found.records.job, this_job(dataset, spec, options), target, len(done.keys() - planned))
-    return done
-
-
-def this_job(dataset: Dataset, spec: EngineSpec, options: Options) -> Job:
-    """The job of a plan; reads the label files."""
-    return job_of(spec, options.shaping(), dataset.format, dataset.labels.files({}))
+    if not options.overwrite:
+        job = job_of(spec, options.shaping(), dataset.format, labels)
+        check_same_job(found.records.job, job, target, len(done.keys() - planned))
+    if foreign := sorted((found.present - found.listed) & planned.union(labels)):
+        why = "the earlier conversion did not write it, so it is not replaced"
+        raise TargetNotEmpty("a file is in the way", where=str(target / foreign[0]), why=why, fix="move it away")
+    return {} if options.overwrite else done
 
 
 def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:
@@ -279,7 +282,7 @@ def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:
 
 def estimated(ref: ImageRef, place: str, options: Options) -> float:
     """A low guess of the bytes of one infrared picture."""
-    form = EXTENSIONS[posixpath.splitext(place)[1].lower()]
+    form = EXTENSIONS[f".{place.rpartition('.')[2].lower()}"]
     return (ref.width * ref.height or USUAL_PIXELS) * BYTES_A_PIXEL[form] * options.bit_depth / 8
 
 
@@ -287,5 +290,10 @@ def check_space(target: Path, estimate: int) -> None:
     """Raises NoSpace where the disk of the target is smaller than the estimate, in bytes."""
     free = free_bytes(target)
     if estimate > free:
-        why = f"about {estimate >> 20} MiB are needed, {free >> 20} MiB are free"
+        why = f"about {size(estimate)} are needed, {size(free)} are free"
         raise NoSpace("the conversion will not fit", where=str(target), why=why, fix="free some space, or --ext jpg")
+
+
+def size(count: int) -> str:
+    """Bytes in words: MiB, or kB where it is less than one."""
+    return f"{count >> 20} MiB" if count >> 20 else f"{-(-count // 1000)} kB"

@@ -33,7 +33,7 @@ def summarise(dataset: Dataset) -> Summary:
         pictures=len(dataset.images),
         sizes=tuple(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
         label_files=tuple((place, len(data)) for place, data in sorted(dataset.labels.files({}).items())),
-        boxes=sum(map(len, dataset.labels.boxes().values())),
+        boxes=dataset.labels.count(),
         refused=dataset.refused,
         notes=dataset.notes,
     )

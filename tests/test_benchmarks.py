@@ -35,6 +35,12 @@ def test_the_scratch_folder_must_be_new(tmp_path: Path) -> None:
         bench_convert(tmp_path / "engine.xml", tmp_path)
 
 
+def test_there_must_be_something_to_measure(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="repeats 0"):
+        bench_convert(tmp_path / "engine.xml", tmp_path / "new", repeats=0)
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_error_in_a_child_comes_back_whole(tmp_path: Path) -> None:
     with pytest.raises(UnrecognisedDataset) as caught:
         in_child(pipeline_alone, tmp_path / "nowhere", tmp_path / "out")

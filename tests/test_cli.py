@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import checks, cli, errors
+from synthir import checks, cli, errors, shipped
 from synthir.cli import main, program
 from synthir.files import sha256_tree
 from synthir.plan import Options
@@ -140,13 +140,46 @@ def test_only_the_first_refusals_are_printed(synthir: Shell, source: Path, small
 def test_verify_finds_a_changed_byte(synthir: Shell, sample: Path, small_engine: Path) -> None:
     synthir("convert", sample / "coco.json", "--engine", small_engine, "--out", "ir")
     good = synthir("verify", "ir", "--source", sample)
-    assert (good.status, good.out) == (0, "ir: 6 pictures, 1 label file, 6 source pictures, all as written\n")
+    assert (good.status, good.out) == (
+        0,
+        "ir: 6 pictures, 1 label file, 6 source pictures, 1 source label file, all as written\n",
+    )
     with Path("ir/images/day-1.jpg").open("ab") as file:
         file.write(b"x")
     bad = synthir("verify", "ir")
     assert bad.status == 4 and bad.err.startswith("SIR700 ir/images/day-1.jpg: changed")
     assert len(json.loads(synthir("verify", "ir", "--json").out)["problems"]) == 1
     assert synthir("verify", "nowhere").status == 4
+
+
+def test_what_verify_says_next_repairs_what_it_found(synthir: Shell, sample: Path, small_engine: Path) -> None:
+    words = ("convert", sample / "data.yaml", "--engine", small_engine, "--out", "ir")
+    synthir(*words)
+    before = sha256_tree(Path("ir"))
+    Path("ir/images/day-1.jpg").write_bytes(b"x")
+    Path("ir/images/day-2.jpg").unlink()
+    Path("ir/labels/day-1.txt").write_bytes(b"0 0 0 0 0")
+    run = synthir("verify", "ir")
+    assert run.status == 4 and run.err.count("Next: run the same synthir convert again") == 3
+    assert json.loads(synthir(*words, "--dry-run", "--json").out)["to_convert"] == 2
+    assert synthir(*words).status == 0
+    assert synthir("verify", "ir", "--source", sample).status == 0 and sha256_tree(Path("ir")) == before
+
+
+@pytest.mark.parametrize("broken", ["missing", "unreadable"])
+def test_what_stopped_a_strict_conversion_is_told(
+    synthir: Shell, source: Path, small_engine: Path, broken: str
+) -> None:
+    for name in ("day-1", "day-2"):
+        path = source / f"images/{name}.jpg"
+        path.unlink() if broken == "missing" else path.write_bytes(b"")
+    words = ("convert", source / "coco.json", "--engine", small_engine, "--max-failures", "1", "--quiet", "--out")
+    run = synthir(*words, "ir")
+    assert run.status == 1
+    assert [line[:6] for line in run.err.splitlines()] == [{"missing": "SIR204"}.get(broken, "SIR301")] * 2 + ["SIR600"]
+    assert all(f"coco.json images[{number}]" in run.err for number in (0, 1))
+    told = json.loads(synthir(*words, "ir2", "--json").err)
+    assert told["code"] == "SIR600" and len(told["refused"]) == 2
 
 
 def test_an_engine_without_its_papers_is_not_opened(
@@ -182,7 +215,16 @@ def test_misuse_ends_with_two(synthir: Shell, sample: Path, small_engine: Path) 
 def test_what_the_system_refuses_is_one_line(synthir: Shell, sample: Path, small_engine: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     run = synthir("convert", sample / "coco.json", "--engine", small_engine, "--out", "file/ir")
-    assert run.status == 1 and len(run.err.strip().splitlines()[-1]) > 10 and "Traceback" not in run.err
+    line = run.err.splitlines()[-1]
+    assert run.status == 1 and line.startswith("SIR400") and "choose another --out" in line
+    run = synthir("convert", sample / "coco.json", "--engine", small_engine, "--out", "x" * 300)
+    assert run.status == 1 and run.err.splitlines()[-1].startswith("SIR400") and "shorter --out" in run.err
+
+
+def test_nothing_can_be_measured_no_times(synthir: Shell) -> None:
+    for option in ("--repeats", "--pictures", "--many"):
+        run = synthir("bench", "convert", option, "0")
+        assert run.status == 2 and option in run.err and not Path("synthir-bench").exists()
 
 
 def test_inspect_counts_what_is_there(synthir: Shell, sample: Path) -> None:
@@ -213,6 +255,33 @@ def test_models_and_their_cards(synthir: Shell, default_model: Path) -> None:
     card = synthir("models", "show", default_model.name).out
     assert card.strip() == (default_model / "README.md").read_text(encoding="utf-8").strip()
     assert synthir("models", "show", "cascade").status == 2
+
+
+def test_a_model_with_broken_papers_is_a_row(
+    synthir: Shell, tmp_path: Path, small_engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("broken", "whole"):
+        shutil.copytree(small_engine.parent, tmp_path / "engines" / name)
+        for path in (tmp_path / "engines" / name).glob("mean.*"):
+            path.rename(path.with_name(path.name.replace("mean", "engine")))
+        (tmp_path / "engines" / name / "model.json").write_text("{}")
+    (tmp_path / "engines/broken/engine.xml.json").write_text("no papers")
+    monkeypatch.setattr(shipped, "engines_folder", lambda: tmp_path / "engines")
+    rows = {row["name"]: row for row in json.loads(synthir("models", "ls", "--json").out)}
+    assert rows["whole"]["backend"] == "openvino"
+    assert rows["broken"]["backend"] == "?" and rows["broken"]["agreement with float32"].startswith("SIR501")
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("no plugin"), errors.BackendMissing("openvino is not installed")])
+def test_a_broken_backend_is_a_row(synthir: Shell, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    def broken() -> str:
+        raise fault
+
+    monkeypatch.setattr(checks, "openvino_devices", broken)
+    run = synthir("checks", "--json")
+    told = {(check["kind"], check["name"]): check for check in json.loads(run.out)}
+    assert run.status == 1 and not told["backend", "openvino"]["good"]
+    assert str(fault) in told["backend", "openvino"]["detail"] and "pip install" in told["backend", "openvino"]["fix"]
 
 
 def test_checks_say_how_to_get_what_is_missing(synthir: Shell) -> None:

@@ -120,7 +120,14 @@ def test_a_precision_that_cannot_be_compared_here_is_refused(tmp_path: Path, bac
 
 @pytest.mark.parametrize(
     "change",
-    [{"stride": 0}, {"batch": -1}, {"files": {"bin": "0"}}, {"files": {"./../x": "0"}}, {"agreement": None}, {"odd": 1}],
+    [
+        {"stride": 0},
+        {"batch": -1},
+        {"files": {"bin": "0"}},
+        {"files": {"./../x": "0"}},
+        {"agreement": None},
+        {"odd": 1},
+    ],
     ids=str,
 )
 def test_papers_that_cannot_be_are_refused(engine: Path, tmp_path: Path, change: dict[str, object]) -> None:

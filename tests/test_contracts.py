@@ -21,7 +21,7 @@ EVERYTHING = [
 ]
 LAYERS = (
     ("errors",),
-    ("files", "folders", "shipped", "specs", "config"),
+    ("extras", "files", "folders", "shipped", "specs", "config"),
     ("engine", "dataset", "frames", "images", "journal", "objectives", "discriminators", "spectrum", "metrics"),
     ("formats", "generators", "backends", "pairs", "plan", "verify", "target"),
     ("convert", "pipeline", "checkpoint", "summary"),

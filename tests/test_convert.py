@@ -16,10 +16,8 @@ import pytest
 from synthir import convert, pipeline
 from synthir.convert import Options
 from synthir.dataset import Dataset, ImageRef
-from synthir.engine import Float32
 from synthir.errors import (
     BrokenLabels,
-    EngineIncompatible,
     NameCollision,
     NoSpace,
     TargetBusy,
@@ -30,7 +28,7 @@ from synthir.files import sha256_bytes, sha256_file, sha256_tree
 from synthir.images import Infrared, decode, is_marked
 from synthir.journal import JOURNAL, MANIFEST
 from synthir.specs import Polarity
-from tests.datasets import SIZES, converted, described, hand_made, picture, place, write_picture
+from tests.datasets import SIZES, converted, described, hand_made, picture, place
 from tests.fake_engine import FakeEngine, fake_spec, luminance, red
 
 
@@ -148,33 +146,6 @@ def test_one_bad_picture_costs_one_picture(tmp_path: Path) -> None:
     assert not convert.verify(tmp_path / "out", tmp_path / "src").problems
 
 
-def spoiled(value: float) -> FakeEngine:
-    """An engine whose result holds one value that cannot be, for pictures that are higher than wide."""
-
-    def network(visible: Float32) -> Float32:
-        out = red(visible)
-        if visible.shape[2] > visible.shape[3]:
-            out[0, 0, 1, 1] = value
-        return out
-
-    return FakeEngine(network)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.5, 1.03])
-def test_results_that_cannot_be_are_refused(tmp_path: Path, value: float) -> None:
-    manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(), spoiled(value))
-    assert [(line.name, line.code) for line in manifest.refused] == [
-        (place(2, ".png"), "SIR505"),
-        (place(5, ".png"), "SIR505"),
-    ]
-    assert not (tmp_path / "out" / place(2, ".png")).exists() and len(manifest.pictures) == 4
-
-
-def test_rounding_just_outside_the_range_is_clipped(tmp_path: Path) -> None:
-    manifest = converted(hand_made(tmp_path / "src", 3), tmp_path / "out", Options(), spoiled(1.01))
-    assert manifest.counts["refused"] == 0 and stored(tmp_path / "out" / place(2, ".png"))[1, 1] == 255
-
-
 @pytest.mark.parametrize("options", [Options(strict=True), Options(max_failures=0), Options(max_failures=1)])
 def test_failures_stop_where_the_options_say_and_the_rest_resumes(tmp_path: Path, options: Options) -> None:
     dataset = hand_made(tmp_path / "src", 12)
@@ -188,31 +159,6 @@ def test_failures_stop_where_the_options_say_and_the_rest_resumes(tmp_path: Path
     assert not (tmp_path / "out" / JOURNAL).exists()
 
 
-def test_doing_it_again_does_nothing_and_repaired_pictures_are_done_then(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 6)
-    path = tmp_path / "src" / place(4, ".png")
-    path.write_bytes(b"broken")
-    first = converted(dataset, tmp_path / "out")
-    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
-    engine = FakeEngine()
-    assert converted(dataset, tmp_path / "out", Options(), engine) == first and engine.shapes == []
-    write_picture(path, picture(4, *SIZES[1]))
-    repaired = converted(dataset, tmp_path / "out", Options(), engine)
-    assert engine.shapes == [(1, 3, 24, 40)] and repaired.counts == {"pictures": 6, "refused": 0, "labels": 1}
-    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
-    converted(dataset, tmp_path / "fresh")
-    assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "fresh")
-
-
-def test_a_picture_that_fails_when_its_chunk_is_done_again_leaves_no_old_result(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 6)
-    (tmp_path / "src" / place(4, ".png")).write_bytes(b"broken")
-    converted(dataset, tmp_path / "out", Options(batch=2))
-    (tmp_path / "src" / place(5, ".png")).write_bytes(b"broken too")
-    assert converted(dataset, tmp_path / "out", Options(batch=2)).counts["refused"] == 2
-    assert not convert.verify(tmp_path / "out", tmp_path / "src").problems
-
-
 def test_damaged_exif_data_costs_nothing(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 2, ".jpg")
     path = tmp_path / "src" / place(0, ".jpg")
@@ -222,43 +168,6 @@ def test_damaged_exif_data_costs_nothing(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="EXIF"):
         decode(path.read_bytes(), "x")
     assert converted(dataset, tmp_path / "out").counts["refused"] == 0
-
-
-def test_a_lost_result_is_made_again(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 5)
-    converted(dataset, tmp_path / "out")
-    before = sha256_tree(tmp_path / "out")
-    (tmp_path / "out" / place(2, ".png")).unlink()
-    (tmp_path / "out" / "boxes.json").unlink()
-    converted(dataset, tmp_path / "out")
-    assert sha256_tree(tmp_path / "out") == before
-
-
-def test_limit_takes_the_first_and_the_rest_can_follow(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 9)
-    for batch in (1, 2):
-        out = tmp_path / f"out{batch}"
-        manifest = converted(dataset, out, Options(limit=5, batch=batch))
-        assert [line.place for line in manifest.pictures] == [place(number, ".png") for number in range(5)]
-        converted(dataset, out, Options(batch=batch))
-        converted(dataset, tmp_path / f"whole{batch}", Options(batch=batch))
-        assert sha256_tree(out) == sha256_tree(tmp_path / f"whole{batch}")
-
-
-def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
-    dataset = hand_made(tmp_path / "src", 30)
-
-    def impatient(done: int, refused: int, total: int) -> None:
-        if done == 11:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        convert.run(convert.plan(dataset, tmp_path / "out", fake_spec()), FakeEngine(), impatient)
-    engine = FakeEngine()
-    converted(dataset, tmp_path / "out", Options(resume=True), engine)
-    assert len(engine.shapes) == 30 - 11
-    converted(dataset, tmp_path / "whole")
-    assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "whole")
 
 
 def test_a_full_disk_ends_the_job_and_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,18 +246,6 @@ def test_a_label_file_cannot_take_the_place_of_the_manifest(tmp_path: Path) -> N
     dataset = Dataset("folder", dataset.root, dataset.images, labels)
     with pytest.raises(NameCollision):
         converted(dataset, tmp_path / "out")
-
-
-def test_an_engine_other_than_the_planned_one_is_refused(tmp_path: Path) -> None:
-    plan = convert.plan(hand_made(tmp_path / "src", 1), tmp_path / "out", fake_spec())
-    with pytest.raises(EngineIncompatible, match="another engine"):
-        convert.run(plan, FakeEngine(red, fake_spec(stride=16)))
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_result_of_another_shape_ends_the_job(tmp_path: Path) -> None:
-    with pytest.raises(EngineIncompatible, match="another shape"):
-        converted(hand_made(tmp_path / "src", 2), tmp_path / "out", Options(), FakeEngine(lambda visible: visible))
 
 
 def test_equal_runs_give_equal_trees(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from synthir.errors import (
     MissingPicture,
     NoSpace,
     SynthIRError,
+    TargetError,
     TargetInsideSource,
     TargetNotEmpty,
     TooManyFailures,
@@ -23,7 +24,7 @@ from synthir.errors import (
 )
 from synthir.files import PART, sha256_tree
 from synthir.journal import JOURNAL, MANIFEST, read_journal
-from synthir.plan import ignores_case
+from synthir.plan import ignores_case, size
 from tests.datasets import hand_made, place
 from tests.fake_engine import FakeEngine, fake_spec, red
 
@@ -115,6 +116,8 @@ def test_refusals_of_the_dataset_come_first_and_count(tmp_path: Path) -> None:
         Options(batch=0),
         Options(workers=0),
         Options(overwrite=True, resume=True),
+        Options(strict=True, max_failures=0),
+        Options(max_failures=-2),
         Options(resume=True),
     ],
 )
@@ -166,11 +169,66 @@ def test_target_and_source_never_lie_in_one_another(tmp_path: Path, out: str) ->
 def test_a_new_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 2)
     assert planned(dataset, tmp_path / "src" / "new").places
-    with pytest.raises(TargetNotEmpty):
+    with pytest.raises(TargetInsideSource):
         planned(dataset, tmp_path / "src" / Path(dataset.images[0].place).parts[0])
-    loose = replace(dataset.images[0], place="loose.png")
+    with pytest.raises(TargetInsideSource):  # a format that searches its root protects it
+        planned(replace(dataset, protected=(dataset.root,)), tmp_path / "src" / "new")
+    loose = replace(dataset.images[0], file=tmp_path / "src" / "loose.png")
     with pytest.raises(TargetInsideSource):
         planned(replace(dataset, images=(loose,)), tmp_path / "src" / "new")
+
+
+def test_pictures_behind_a_link_are_not_written_to(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2)
+    (tmp_path / "src" / "val").rename(tmp_path / "real")
+    (tmp_path / "src" / "val").symlink_to(tmp_path / "real", target_is_directory=True)
+    for out in ("real", "real/out", "link/out"):
+        if out.startswith("link"):
+            (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+        with pytest.raises(TargetInsideSource, match="src/val"):
+            planned(dataset, tmp_path / out)
+    assert planned(dataset, tmp_path / "really").places
+
+
+def test_a_place_nobody_can_write_to_is_not_called_full(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TargetError, match="nothing can be written there") as caught:
+        planned(named("a.png"), tmp_path / "file" / "out")
+    assert caught.value.fix == "choose another --out" and not isinstance(caught.value, NoSpace)
+
+
+def test_sizes_below_a_mebibyte_are_in_kilobytes() -> None:
+    assert [size(count) for count in (0, 1, 1000, 98304, 2**20, 5 * 2**30)] == [
+        "0 kB",
+        "1 kB",
+        "1 kB",
+        "99 kB",
+        "1 MiB",
+        "5120 MiB",
+    ]
+
+
+@pytest.mark.parametrize("name", ["val/039.png", "boxes.json"])
+def test_a_resume_does_not_replace_what_somebody_else_wrote(tmp_path: Path, name: str) -> None:
+    dataset = hand_made(tmp_path / "src", 40)
+
+    def stop(done: int, refused: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert.run(planned(dataset, tmp_path / "out", Options(workers=1)), FakeEngine(), stop)
+    records = read_journal(tmp_path / "out" / JOURNAL)
+    assert records and name not in records.begun and records.begun
+    begun = tmp_path / "out" / sorted(records.begun)[0]
+    begun.write_bytes(b"half of ours")  # begun by the job, so it may be written again
+    assert planned(dataset, tmp_path / "out").places
+    (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "out" / name).write_bytes(b"mine")
+    with pytest.raises(TargetNotEmpty, match="in the way") as caught:
+        planned(dataset, tmp_path / "out")
+    assert caught.value.where == str(tmp_path / "out" / name)
+    assert (tmp_path / "out" / name).read_bytes() == b"mine"
 
 
 def finished(tmp_path: Path, options: Options = DEFAULT) -> Dataset:

@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from synthir.errors import EscapingPath, NoSpace
-from synthir.files import PART, contained, free_bytes, inside, sha256_bytes, sha256_file, sha256_tree, write_atomic
+from synthir.errors import EscapingPath, NoSpace, TargetError
+from synthir.files import (
+    PART,
+    check_writable,
+    contained,
+    free_bytes,
+    sha256_bytes,
+    sha256_file,
+    sha256_tree,
+    within,
+    write_atomic,
+)
 
 
 def test_hashes_are_sha256(tmp_path: Path) -> None:
@@ -57,23 +67,62 @@ def test_other_faults_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
         write_atomic(tmp_path / "file" / "below", b"")
 
 
-@pytest.mark.parametrize(("name", "place"), [("a/./b.jpg", "a/b.jpg"), ("a\\b.jpg", "a/b.jpg"), ("ü/ .jpg", "ü/ .jpg")])
+KEPT = [
+    ("a/./b.jpg", "a/b.jpg"),
+    ("a\\b.jpg", "a/b.jpg"),
+    ("ü/ .jpg", "ü/ .jpg"),
+    ("1:a.jpg", "1:a.jpg"),
+    ("é:a", "é:a"),
+]
+
+
+@pytest.mark.parametrize(("name", "place"), KEPT)
 def test_names_inside_are_kept(name: str, place: str) -> None:
     assert contained(name, "x") == place
 
 
-@pytest.mark.parametrize("name", ["../b", "a/../../b", "/b", "C:\\b", "a\0b", "", ".", "..\\b"])
+@pytest.mark.parametrize("name", ["../b", "a/../../b", "/b", "//b", "C:\\b", "c:b", "..\\b"])
 def test_names_that_leave_are_refused(name: str) -> None:
-    with pytest.raises(EscapingPath) as caught:
+    with pytest.raises(EscapingPath, match="leaves the images folder") as caught:
         contained(name, "labels.json images[2]")
     assert caught.value.where == "labels.json images[2]" and "--images" in caught.value.fix
 
 
-def test_inside_follows_links(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert inside(tmp_path / "link" / "new", tmp_path / "real") and inside(tmp_path / "real", tmp_path / "real")
-    assert not inside(tmp_path / "really", tmp_path / "real")
+@pytest.mark.parametrize(("name", "why"), [("", "empty"), (".", "the folder itself"), ("./", "empty"), ("a\0b", "NUL")])
+def test_names_of_nothing_are_refused_for_what_they_are(name: str, why: str) -> None:
+    with pytest.raises(EscapingPath, match="names no file") as caught:
+        contained(name, "labels.json images[2]")
+    assert caught.value.where == "labels.json images[2]" and why in caught.value.why
+
+
+def test_within_compares_whole_parts() -> None:
+    assert within("/a/b", "/a") and within("/a", "/a") and within("/a", "/")
+    assert not within("/ab", "/a") and not within("/a", "/a/b")
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    check_writable(tmp_path)
+    check_writable(tmp_path / "new" / "new")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TargetError, match="is a file"):
+        check_writable(tmp_path / "file" / "out")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc here")
+def test_a_file_system_without_files_is_refused() -> None:
+    with pytest.raises(TargetError, match="/proc cannot be written") as caught:
+        check_writable(Path("/proc/synthir-out"))
+    assert (caught.value.code, caught.value.fix) == ("SIR400", "choose another --out")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(TargetError, match="by this user"):
+            check_writable(tmp_path / "out")
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

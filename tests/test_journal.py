@@ -190,3 +190,27 @@ def test_two_processes_cannot_hold_one_target(tmp_path: Path) -> None:
         other.wait()
     with locked(tmp_path / "t"):
         assert list((tmp_path / "t").iterdir()) == []
+
+
+@pytest.mark.parametrize("linked", [JOURNAL, ".synthir"])
+def test_a_linked_journal_is_refused_and_not_written_through(tmp_path: Path, linked: str) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    written(other / Path(JOURNAL).name)
+    before = (other / Path(JOURNAL).name).read_bytes()
+    (out / linked).parent.mkdir(parents=True)
+    (out / linked).symlink_to(other if linked == ".synthir" else other / Path(JOURNAL).name)
+    for look in (
+        standing,
+        lambda target: Journal(target / JOURNAL, JOB),
+        lambda t: Journal(t / JOURNAL, JOB, anew=True),
+    ):
+        with pytest.raises(TargetNotEmpty, match="link"):
+            look(out)
+    assert (other / Path(JOURNAL).name).read_bytes() == before and (out / linked).is_symlink()
+
+
+def test_a_foreign_file_beside_the_journal_stays(tmp_path: Path) -> None:
+    written(tmp_path / JOURNAL)
+    (tmp_path / ".synthir" / ".DS_Store").write_bytes(b"x")
+    remove_journal(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".DS_Store"]

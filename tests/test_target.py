@@ -29,6 +29,6 @@ def test_who_stands_among_the_pictures_gets_a_folder_beside_the_dataset(tmp_path
     dataset = hand_made(tmp_path / "streets", 2)
     among = (tmp_path / "streets" / dataset.images[0].place).parent
     assert default_target(tmp_path / "streets/boxes.json", dataset, among) == tmp_path / "boxes-ir"
-    loose = replace(dataset, images=(replace(dataset.images[0], place="a.png"),))
+    loose = replace(dataset, images=(replace(dataset.images[0], file=tmp_path / "streets/a.png"),))
     here = tmp_path / "streets"
     assert default_target(here / "boxes.json", loose, here) == tmp_path / "boxes-ir"

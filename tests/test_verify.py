@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from synthir import convert
+from synthir import convert, formats
 from synthir.convert import Options
+from synthir.files import sha256_file
 from synthir.journal import JOURNAL
-from tests.datasets import converted, described, hand_made, place
+from tests.datasets import converted, described, hand_made, picture, place, write_picture
 
 
 def test_verify_names_every_fault(tmp_path: Path) -> None:
@@ -38,4 +39,32 @@ def test_inputs_are_verified_from_any_folder_above_them(tmp_path: Path) -> None:
     for folder in (tmp_path / "src", tmp_path / "src" / "val"):
         report = convert.verify(tmp_path / "out", folder)
         assert report.inputs == 2 and report.problems == ()
-    assert len(convert.verify(tmp_path / "out", tmp_path / "elsewhere").problems) == 2
+    assert len(convert.verify(tmp_path / "out", tmp_path / "elsewhere").problems) == 3
+
+
+def test_labels_of_the_source_are_verified_where_they_were_read(tmp_path: Path) -> None:
+    converted(hand_made(tmp_path / "src", 3), tmp_path / "out")
+    (tmp_path / "src" / "boxes.json").write_bytes(b"{}")
+    (problem,) = convert.verify(tmp_path / "out", tmp_path / "src").problems
+    assert (problem.where, problem.what) == (str(tmp_path / "src" / "boxes.json"), "changed")
+    assert "--overwrite" in problem.fix
+    below = convert.verify(tmp_path / "out", tmp_path / "src" / "val")
+    assert (below.inputs, below.source_labels) == (3, 0)
+    assert not convert.verify(tmp_path / "out").problems
+
+
+def test_a_label_file_read_from_outside_the_root_is_hashed_itself(tmp_path: Path) -> None:
+    write_picture(tmp_path / "photos" / "a.png", picture(0, 24, 32))
+    text = (
+        '{"images": [{"id": 1, "file_name": "a.png", "width": 32, "height": 24}], "annotations": [], "categories": []}'
+    )
+    label = tmp_path / "x" / "y" / "z" / "boxes.json"
+    label.parent.mkdir(parents=True)
+    label.write_text(text)
+    (tmp_path / "photos" / "boxes.json").write_text("another file")
+    dataset = formats.read(label, tmp_path / "photos")
+    assert dataset.root == tmp_path / "photos"
+    (row,) = converted(dataset, tmp_path / "out").labels
+    assert row.source_sha256 == row.sha256 == sha256_file(label) and row.outside
+    report = convert.verify(tmp_path / "out", tmp_path / "photos")
+    assert (report.inputs, report.source_labels, report.problems) == (1, 0, ())

@@ -14,15 +14,19 @@ class Shelf:
     """Which files there are, by place. `path_of` turns the place of a folder (`` or ending in `/`) into its path."""
 
     def __init__(self, path_of: Callable[[str], Path]) -> None:
-        self.names: Callable[[str], frozenset[str]] = functools.cache(lambda folder: names_in(path_of(folder)))
+        self.path_of = path_of
+        self.names: Callable[[str], frozenset[str]] = functools.cache(self._listed)
         self.folded = functools.cache(lambda folder: {_fold(name): name for name in self.names(folder)})
         self.folders: set[str] = set()
 
     def has(self, place: str) -> bool:
         """True where a file lies at a place; its folder counts as read from now on."""
-        folder, slash, name = place.rpartition("/")
-        self.folders.add(folder + slash)
-        return name in self.names(folder + slash)
+        start = place.rfind("/") + 1
+        return place[start:] in self.names(place[:start])
+
+    def _listed(self, folder: str) -> frozenset[str]:
+        self.folders.add(folder)
+        return names_in(self.path_of(folder))
 
     def check(self, place: str, where: str) -> None:
         """Raises MissingPicture where there is no such file, and says which one was probably meant."""
@@ -39,7 +43,7 @@ class Shelf:
 
     def unlisted(self, places: Set[str]) -> tuple[str, ...]:
         """A note on pictures that lie in the folders read and that no label names."""
-        count = sum(is_picture(n) and folder + n not in places for folder in self.folders for n in self.names(folder))
+        count = sum(folder + n not in places and is_picture(n) for folder in self.folders for n in self.names(folder))
         return (f"Pictures in the folders read that no label names, not converted: {count}.",) if count else ()
 
 

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
-from ..dataset import Box, label_bytes
-from ..images import TURNS, open_header
+from ..dataset import Box
+from ..errors import SynthIRError
+from ..images import FAULTS, TURNS, open_header
 
 BOX_COLUMNS = 5
 """class, centre x, centre y, width, height; the last four relative to the picture."""
+HEADER = 1 << 18
+"""Bytes of a picture in which its size is looked for, before all of it is read."""
 
 
 def label_place(picture: str) -> str:
@@ -27,12 +30,11 @@ def has_rows(path: Path) -> bool:
     return path.name != "classes.txt" and all(numbers) and len(numbers) in (0, BOX_COLUMNS)
 
 
-def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
-    """The boxes of one label file in pixels; rows that are none give none.
+def boxes_in(label: bytes, pose: bool) -> list[Box]:
+    """The boxes of one label file, relative to the picture's size; rows that are none give none.
 
     Five or an even number of columns begin with a box, as do all rows of a pose dataset; other rows are points.
     """
-    width, height = _size(picture)
     boxes: list[Box] = []
     for row in label.decode("utf-8", "replace").splitlines():
         try:
@@ -41,15 +43,35 @@ def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
             continue
         if len(values) == 4 or (len(values) > 4 and (pose or len(values) % 2)):
             x, y, w, h = values[:4]
-            boxes.append(((x - w / 2) * width, (y - h / 2) * height, w * width, h * height))
+            boxes.append((x - w / 2, y - h / 2, w, h))
         elif len(values) >= 6:
-            xs, ys = [x * width for x in values[::2]], [y * height for y in values[1::2]]
+            xs, ys = values[::2], values[1::2]
             boxes.append((min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
     return boxes
 
 
-def _size(picture: Path) -> tuple[int, int]:
-    """Width and height in pixels of the upright picture, from its header. Raises what images.open_header raises."""
-    image = open_header(label_bytes(picture), str(picture))
-    turned = image.format != "TIFF" and image.getexif().get(0x0112) in list(TURNS)[3:]
+def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
+    """The boxes of one label file in pixels; none where the size of the picture cannot be read."""
+    relative = boxes_in(label, pose)
+    width, height = size_of(picture) if relative else (0, 0)
+    return [(x * width, y * height, w * width, h * height) for x, y, w, h in relative] if width else []
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from its header; 0, 0 where there is none to be read."""
+    try:
+        with picture.open("rb") as file:
+            data = file.read(HEADER)
+            try:
+                return _upright(data)
+            except (SynthIRError, *FAULTS):  # the header goes on
+                return _upright(data + file.read())
+    except (SynthIRError, *FAULTS):
+        return 0, 0
+
+
+def _upright(data: bytes) -> tuple[int, int]:
+    image = open_header(data, "")
+    in_header = image.format != "PNG" or "exif" in image.info  # of others Pillow would decode all pixels to find it
+    turned = image.format != "TIFF" and in_header and image.getexif().get(0x0112) in list(TURNS)[3:]
     return (image.height, image.width) if turned else (image.width, image.height)

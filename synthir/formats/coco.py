@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, label_bytes, picture_folders
-from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, label_bytes, picture_folders
+from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset
 from ..files import contained, there
 from ._coco_json import Annotation, CocoFile, Entry, parse, spliced
 from ._shelf import Shelf
 
 LOOKS_FOR = "a .json file with a list `images`"
+NUMBERS = (int, float)
 SAMPLE = 20
 """Names that are tried to find the folder of the pictures."""
 
@@ -32,7 +33,7 @@ class Layout:
     """Place of the json."""
     prefix: str
     """Place of the folder of the pictures, `` or ending in `/`."""
-    base: Path
+    base: str
     skip: int
     """A place without its first `skip` letters is a path relative to base: none where the source is mirrored."""
     climbing: bool = False
@@ -44,9 +45,9 @@ class Layout:
             return contained(posixpath.normpath(posixpath.join(self.prefix, name.replace("\\", "/"))), where)
         return self.prefix + contained(name, where)
 
-    def on_disk(self, place: str) -> Path:
-        """The path of a picture or a folder of pictures."""
-        return self.base / place[self.skip :]
+    def on_disk(self, place: str) -> str:
+        """The path of a picture or of a folder of pictures."""
+        return f"{self.base}/{place[self.skip :]}"
 
 
 def recognises(source: Path) -> bool:
@@ -64,31 +65,48 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     Raises BrokenLabels where it is no COCO JSON, MissingPicture where no picture is found at all. An entry whose
     picture is missing or whose name escapes is refused alone.
     """
+    if not source.is_file():
+        fix = "give the .json in it as SOURCE, or leave --format out"
+        raise UnrecognisedDataset("a folder is no COCO file", where=str(source), fix=fix)
+    check_name(source.name)
     stamp = _stamp(source)
     entries, odd_keys = _entries(source)
     names = [entry.name for entry in entries if isinstance(entry.name, str)]
     layout = _layout(source, images or _find_folder(source, names), names, climbing=images is not None)
     refs, refused, notes = _pictures(entries, layout, source.name)
     if names and not refs:
-        raise _none_there(source, layout.on_disk(layout.prefix), names) if _all_missing(refused) else refused[0][1]
+        raise (
+            _none_there(source, Path(layout.on_disk(layout.prefix)), names) if _all_missing(refused) else refused[0][1]
+        )
     labels = LabelCarry(
         functools.partial(_files, source, layout, stamp), functools.partial(_boxes, source, layout, stamp)
     )
     outside = () if layout.root in source.parents else (source,)
-    return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), outside)
+    tried = () if images else _searched(source, layout.root)
+    return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), (*outside, *tried))
 
 
 def _find_folder(source: Path, names: Sequence[str]) -> Path:
     """The first folder near the json that holds most of the first names."""
-    stems = (source.stem.rpartition("_")[2], source.stem)
-    near, above = source.parent, source.parent.parent
-    usual = [near / "images", near, above / "images"]
-    usual += [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
+    usual = _usual(source)
     sample = [name.replace("\\", "/") for name in names[:SAMPLE]]
     found = [sum(there(folder / name) for name in sample) for folder in usual]
     if sample and not max(found):
         raise _none_there(source, None, names)
     return usual[found.index(max(found))]
+
+
+def _usual(source: Path) -> list[Path]:
+    """The folders near the json that are searched for pictures, in that order."""
+    stems = (source.stem.rpartition("_")[2], source.stem)
+    near, above = source.parent, source.parent.parent
+    usual = [near / "images", near, above / "images"]
+    return usual + [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
+
+
+def _searched(source: Path, root: Path) -> tuple[Path, ...]:
+    """Those of them that a target would be found in the next time, were it named so."""
+    return tuple(folder for folder in _usual(source) if folder != root and folder not in root.parents)
 
 
 def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> MissingPicture:
@@ -113,15 +131,15 @@ def _layout(source: Path, folder: Path, names: Iterable[str], *, climbing: bool)
         if root.parent != root and (folder == root or root in folder.parents):
             inner = folder.relative_to(root).as_posix()
             prefix = "" if inner == "." else f"{inner}/"
-            return Layout(root, source.relative_to(root).as_posix(), prefix, root, 0, climbing)
-    return Layout(folder, source.name, "images/", folder, len("images/"))
+            return Layout(root, source.relative_to(root).as_posix(), prefix, str(root), 0, climbing)
+    return Layout(folder, source.name, "images/", str(folder), len("images/"))
 
 
 def _pictures(
     entries: Sequence[Entry], layout: Layout, source: str
 ) -> tuple[list[ImageRef], list[tuple[str, SynthIRError]], list[str]]:
     """A reference for each picture that is there, a refusal for each that is not, and notes on what looked odd."""
-    shelf = Shelf(layout.on_disk)
+    shelf = Shelf(lambda folder: Path(layout.on_disk(folder)))
     refs: dict[str, ImageRef] = {}
     refused: list[tuple[str, SynthIRError]] = []
     again = 0
@@ -141,7 +159,7 @@ def _pictures(
     ids = [entry.id for entry in entries]
     odd = {
         "duplicate id": len(ids) - len(set(ids)),
-        "id that is no number": sum(not isinstance(key, int | float) for key in ids),
+        "id that is no number": sum(not isinstance(key, NUMBERS) for key in ids),
         "width or height that is no size, so that of the picture is not checked": sum(
             not (ref.width and ref.height) for ref in refs.values()
         ),
@@ -234,7 +252,7 @@ def _place(name: object, layout: Layout) -> str:
 def _boxes(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, list[Box]]:
     """The boxes of every picture, x, y, width, height in pixels as COCO has them; annotations without one give none."""
     file = parse(_unchanged(source, stamp), CocoFile, source)
-    raw = file.annotations if bytes(file.annotations) else file.annotation
+    raw = next((raw for raw in (file.annotations, file.annotation) if bytes(raw) not in (b"", b"null")), b"")
     boxes: dict[Any, list[Box]] = {entry.id: [] for entry in file.images}
     for item in parse(raw, list[Annotation], source) if bytes(raw) else []:
         box = item.bbox if isinstance(item.bbox, list) else []

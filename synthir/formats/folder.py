@@ -30,6 +30,10 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         raise UsageError(
             "--images goes with labels", where=str(source), why="SOURCE is read as pictures alone", fix=fix
         )
+    if source.is_file() and not is_picture(source.name):
+        why = f"its ending is {source.suffix!r}" if source.suffix else "it has no ending"
+        fix = "give a folder of pictures or one picture, or leave --format out"
+        raise UnrecognisedDataset("not a picture", where=str(source), why=why, fix=fix)
     names = [source.name] if source.is_file() else sorted(pictures_below(source))
     if not names:
         raise UnrecognisedDataset("no picture is there", where=str(source), fix="check the path of SOURCE")
@@ -39,7 +43,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     for name in names:
         try:
             check_name(name)
-            refs.append(ImageRef(name, base / name, name))
+            refs.append(ImageRef(name, f"{base}/{name}", name))
         except UnsupportedPicture as error:
             refused.append((error.where, error))
     # of one picture, its file is all that is read: the folder around it may well hold the target

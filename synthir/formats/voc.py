@@ -10,8 +10,26 @@ from pathlib import Path
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from ..dataset import PICTURE_ENDINGS, Box, Dataset, ImageRef, LabelCarry, check_name, label_bytes, picture_folders
-from ..errors import BrokenLabels, DatasetError, LabelWithoutPicture, MissingPicture, SynthIRError, UnsupportedPicture
+from ..dataset import (
+    PICTURE_ENDINGS,
+    Box,
+    Dataset,
+    ImageRef,
+    LabelCarry,
+    check_name,
+    label_bytes,
+    picture_folders,
+    split_names,
+)
+from ..errors import (
+    BrokenLabels,
+    DatasetError,
+    LabelWithoutPicture,
+    MissingPicture,
+    SynthIRError,
+    UnrecognisedDataset,
+    UnsupportedPicture,
+)
 from ..files import contained, walk_files
 from ._shelf import Shelf
 
@@ -52,6 +70,9 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     The target mirrors the folder; pictures from outside it go to JPEGImages/. Raises MissingPicture where no picture is
     found at all. A broken xml, or one whose picture is missing, is refused alone.
     """
+    if not source.is_dir():
+        fix = "give the folder with Annotations/ in it as SOURCE, or leave --format out"
+        raise UnrecognisedDataset("a file is no VOC folder", where=str(source), fix=fix)
     folder = images or next((source / home for home in HOMES if (source / home).is_dir()), None)
     if folder is None:
         raise _none_there(source, "there is no JPEGImages/")
@@ -68,7 +89,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
             sheet = _parsed(label_bytes(path), str(path))
             place = prefix + _picture(sheet, path.relative_to(source / "Annotations"), shelf, label)
         except (DatasetError, UnsupportedPicture) as error:
-            refused.append((label, error))
+            refused.append((error.where if isinstance(error, UnsupportedPicture) else label, error))
             continue
         renamed[label] = place
         at = folder / place.removeprefix(prefix)
@@ -76,10 +97,13 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     if not refs:
         lost = all(isinstance(error, LabelWithoutPicture) for _, error in refused)
         raise _none_there(source, f"looked in {folder}") if lost else refused[0][1]
+    known = {label for label, _ in refused}
+    refused += [line for line in split_names(_carried(source))[1] if line[0] not in known]
     notes = shelf.unlisted({place.removeprefix(prefix) for place in refs})
     labels = LabelCarry(functools.partial(_files, source, renamed), functools.partial(_boxes, source, renamed))
     outside = () if within or folder == source else (folder,)
-    return Dataset("voc", source, tuple(refs.values()), labels, tuple(refused), notes, outside)
+    read_too = tuple(source / name for name in ("Annotations", *BESIDE, *(() if images else HOMES)))
+    return Dataset("voc", source, tuple(refs.values()), labels, tuple(refused), notes, (*outside, *read_too))
 
 
 def _sheets(source: Path) -> Iterator[Path]:
@@ -157,12 +181,17 @@ def _parsed(data: bytes, where: str) -> Sheet:
 def _files(source: Path, pictures: Mapping[str, str], renames: Mapping[str, str]) -> dict[str, bytes]:
     """Every label file by its place; of a renamed picture, the text of <filename> is replaced, and nothing else."""
     files = {}
-    for path in (path for top in ("Annotations", *BESIDE) for path in walk_files(source / top)):
-        place = path.relative_to(source).as_posix()
+    for place in split_names(_carried(source))[0]:
         new = renames.get(pictures.get(place, ""))
-        data = label_bytes(path)
-        files[place] = _spliced(data, pictures[place], new, str(path)) if new else data
+        data = label_bytes(source / place)
+        files[place] = _spliced(data, pictures[place], new, str(source / place)) if new else data
     return files
+
+
+def _carried(source: Path) -> Iterator[str]:
+    """The places of all label files."""
+    paths = (path for top in ("Annotations", *BESIDE) for path in walk_files(source / top))
+    return (path.relative_to(source).as_posix() for path in paths)
 
 
 def _spliced(data: bytes, old: str, new: str, where: str) -> bytes:

@@ -22,6 +22,7 @@ from ..dataset import (
     label_bytes,
     picture_folders,
     pictures_below,
+    split_names,
 )
 from ..errors import (
     EscapingPath,
@@ -36,7 +37,7 @@ from ..files import names_in, there, walk_files
 from ._data_yaml import LIMIT, DataYaml, parsed, rewritten
 from ._picture_lists import PictureList
 from ._shelf import Shelf
-from ._yolo_rows import boxes_of, has_rows, label_place
+from ._yolo_rows import boxes_in, boxes_of, has_rows, label_place
 
 LOOKS_FOR = "a data.yaml with train/val and names, or a folder with labels/**/*.txt beside images/"
 ENDINGS = (".yaml", ".yml")
@@ -81,6 +82,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     where `images` is given with a data.yaml. A missing picture, split or label's picture is refused alone.
     """
     if source.is_file():
+        check_name(source.name)
         if images:
             fix = f"leave --images out, or give the folder {source.parent} as SOURCE"
             raise UsageError("--images goes with a folder", why="a data.yaml names its own folders", fix=fix)
@@ -130,8 +132,7 @@ def _read_folder(source: Path, images: Path | None) -> Dataset:
         )
     if not images:
         found.notes.append("There is no data.yaml, so none is written: a trainer needs one beside the result.")
-    inside = images is None or source in images.parents
-    return _dataset(found, lambda renames: {}, protected=() if inside or not images else (images,))
+    return _dataset(found, lambda renames: {}, protected=(source, *([images] if images else [])))
 
 
 def _read_yaml(source: Path) -> Dataset:
@@ -165,14 +166,30 @@ def _read_yaml(source: Path) -> Dataset:
     def carried(renames: Mapping[str, str]) -> dict[str, bytes]:
         return {place: data} | {listing.place: listing.written(renames) for listing in lists}
 
-    return _dataset(found, carried, "kpt_shape" in doc.keys, () if found.root in source.parents else (source,))
+    outside = () if found.root in source.parents else (source,)
+    return _dataset(found, carried, "kpt_shape" in doc.keys, (*outside, *_searched(doc, source, base, found.root)))
+
+
+def _bases(doc: DataYaml, source: Path) -> list[Path]:
+    """What splits may be relative to: `path:` seen from the yaml, from here, from above the yaml; else its folder."""
+    home, path = source.parent, doc.path.replace("\\", "/")
+    tries = [home / path, Path.cwd() / path, home.parent / path, home]
+    return [Path(os.path.normpath(folder)) for folder in tries]
+
+
+def _searched(doc: DataYaml, source: Path, base: Path, root: Path) -> tuple[Path, ...]:
+    """Where splits lie or would be looked for, and where their labels would: a target there would be read as source."""
+    texts = [text for _, texts in doc.splits for text in texts]
+    bases = _bases(doc, source)
+    bases = bases[: bases.index(base) + 1]
+    splits = dict.fromkeys(path for folder in bases for text in texts for path in _tries(folder, text))
+    labels = (Path(label_place(f"{path}/x.jpg")).parent for path in splits)
+    return tuple(path for path in (*splits, *labels) if path not in root.parents)
 
 
 def _base(doc: DataYaml, source: Path) -> tuple[Path, list[str]]:
-    """The folder that splits are relative to: `path:` seen from the yaml, from here, from above it, else its own."""
-    home, path = source.parent, doc.path.replace("\\", "/")
-    tries = [home / path, Path.cwd() / path, home.parent / path, home]
-    bases = [Path(os.path.normpath(folder)) for folder in tries]
+    """The first of the folders that splits may be relative to in which one of them is."""
+    bases = _bases(doc, source)
     texts = [text for _, texts in doc.splits for text in texts]
     base = next((base for base in bases if any(_on_disk(base, text) for text in texts)), None)
     if base is None:
@@ -185,11 +202,15 @@ def _base(doc: DataYaml, source: Path) -> tuple[Path, list[str]]:
     return base, note
 
 
-def _on_disk(base: Path, text: str) -> Path | None:
-    """A split's folder or list. As trainers do, `../train` is also looked for as `train`: some exports write it so."""
+def _tries(base: Path, text: str) -> list[Path]:
+    """Where a split is looked for. As trainers do, `../train` also as `train`: some exports write it so."""
     text = text.replace("\\", "/")
-    tries = [Path(os.path.normpath(base / entry)) for entry in (text, text.removeprefix("../"))]
-    return next((path for path in tries if there(path)), None)
+    return [Path(os.path.normpath(base / entry)) for entry in (text, text.removeprefix("../"))]
+
+
+def _on_disk(base: Path, text: str) -> Path | None:
+    """A split's folder or list."""
+    return next((path for path in _tries(base, text) if there(path)), None)
 
 
 def _root(base: Path, home: Path, paths: list[Path]) -> Path:
@@ -265,7 +286,9 @@ def _dataset(found: Found, carried: Files, pose: bool = False, protected: tuple[
     shelf = Shelf(lambda folder: found.root / folder)
     labels = {place: label_place(place) for place in found.pictures}
     there = {place: label for place, label in labels.items() if shelf.has(label)}
-    orphans = _orphans(found, shelf, set(labels.values()))
+    orphans, faults = split_names(_orphans(found, shelf, set(labels.values())))
+    found.refused += faults
+    found.notes[:0] = [] if there else _labels_elsewhere(found)
     if orphans and not there:
         why = f"e.g. {orphans[0]}; the folders below labels/ must be those below the folder of the pictures"
         raise LabelWithoutPicture(
@@ -281,9 +304,24 @@ def _dataset(found: Found, carried: Files, pose: bool = False, protected: tuple[
 
     refs = tuple(ImageRef(place, path, place) for place, path in found.pictures.items())
     boxes = functools.partial(_boxes, found, there, pose)
-    return Dataset(
-        "yolo", found.root, refs, LabelCarry(files, boxes), tuple(found.refused), tuple(found.notes), protected
-    )
+    carry = LabelCarry(files, boxes, functools.partial(_counted, found, there, pose))
+    tops = tuple(found.root / top for top in found.label_tops)
+    return Dataset("yolo", found.root, refs, carry, tuple(found.refused), tuple(found.notes), (*protected, *tops))
+
+
+def _labels_elsewhere(found: Found) -> list[str]:
+    """A note where no picture has a label, yet labels lie where nobody looks for them, or outside the root."""
+    first, path = next(iter(found.pictures.items()))
+    rows = next((path for path in _first_labels(found.root) if has_rows(path)), None)
+    outer = Path(label_place(str(path)))
+    wanted = f"NO LABELS ARE CARRIED. That of {first} is looked for at {label_place(first)}"
+    if found.root not in outer.parents and has_rows(outer):
+        cure = "Move the dataset out of the folder named images, or its labels beside its pictures"
+        return [f"{wanted}; trainers take {outer}, which is outside the dataset. {cure}."]
+    if rows:
+        cure = "Put the pictures below a folder named images, or give this folder as SOURCE and theirs with --images"
+        return [f"{wanted}, but labels lie at {rows.relative_to(found.root).as_posix()}. {cure}."]
+    return []
 
 
 def _orphans(found: Found, shelf: Shelf, expected: set[str]) -> list[str]:
@@ -307,3 +345,8 @@ def _boxes(found: Found, labels: Mapping[str, str], pose: bool) -> dict[str, lis
     for place, label in labels.items():
         boxes[place] = boxes_of(label_bytes(found.root / label), found.pictures[place], pose)
     return boxes
+
+
+def _counted(found: Found, labels: Mapping[str, str], pose: bool) -> int:
+    """The number of boxes; no picture is opened."""
+    return sum(len(boxes_in(label_bytes(found.root / label), pose)) for label in labels.values())

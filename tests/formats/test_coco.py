@@ -1,14 +1,16 @@
 """COCO files as they are met in the wild."""
 
 import json
+import os
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synthir.errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError
+from synthir.errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnsupportedPicture
 from synthir.formats import read
+from synthir.summary import summarise
 
 from .conftest import Make
 
@@ -268,3 +270,21 @@ def test_a_file_that_changes_meanwhile_is_not_carried(make: Make) -> None:
     (root / "ann.json").write_bytes(b"{}")
     with pytest.raises(BrokenLabels, match="changed during the conversion"):
         dataset.labels.files({})
+
+
+@pytest.mark.parametrize("key", ["annotations", "annotation"])
+def test_annotations_that_are_null_are_none(make: Make, key: str) -> None:
+    root = make({"images/a.jpg": (8, 8), "s.json": f'{{"images": [{{"id": 1, "file_name": "a.jpg"}}], "{key}": null}}'})
+    dataset = read(root / "s.json")
+    assert dataset.labels.boxes() == {"images/a.jpg": []} and summarise(dataset).boxes == 0
+
+
+def test_a_file_name_that_is_not_text_is_refused(make: Make) -> None:
+    root = make({"images/a.jpg": (8, 8)})
+    source = Path(os.fsdecode(os.fsencode(root) + b"/\xff.json"))
+    try:
+        source.write_text('{"images": [{"id": 1, "file_name": "a.jpg"}]}', encoding="utf-8")
+    except OSError:
+        pytest.skip("this disk has no such names")
+    with pytest.raises(UnsupportedPicture, match="not text"):
+        read(source)

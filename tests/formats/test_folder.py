@@ -104,3 +104,12 @@ def test_relative_paths(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     assert read(Path("a/../a")).root == root / "a"
     assert read(Path("a")).images[0].path == root / "a/x.jpg"
+
+
+def test_a_forced_format_that_cannot_be_says_so(make: Make) -> None:
+    root = make({"a.jpg": (8, 8), "coco.json": '{"images": []}'})
+    with pytest.raises(UnrecognisedDataset, match="a folder is no COCO file") as caught:
+        read(root, format="coco")
+    assert "SOURCE" in caught.value.fix and "rights" not in str(caught.value)
+    with pytest.raises(UnrecognisedDataset, match=r"not a picture \(its ending is '.json'\)"):
+        read(root / "coco.json", format="folder")

@@ -1,10 +1,11 @@
 """VOC folders as they are met in the wild."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from synthir.errors import BrokenLabels, EscapingPath, LabelWithoutPicture, MissingPicture
+from synthir.errors import BrokenLabels, EscapingPath, LabelWithoutPicture, MissingPicture, UnrecognisedDataset
 from synthir.formats import read, recognised
 
 from .conftest import Make, Tree
@@ -62,7 +63,7 @@ def test_pictures_elsewhere(make: Make) -> None:
     assert [ref.place for ref in read(root / "set", root / "set/visible").images] == ["visible/a.jpg"]
     far = read(root / "set", root / "far")
     assert [(ref.place, ref.path) for ref in far.images] == [("JPEGImages/a.jpg", root / "far/a.jpg")]
-    assert far.protected == (root / "far",)
+    assert far.protected[0] == root / "far"
     renamed = far.labels.files({"JPEGImages/a.jpg": "JPEGImages/a.png"})
     assert renamed["Annotations/a.xml"].decode() == xml("a.png")
 
@@ -120,3 +121,23 @@ def test_only_the_filename_of_the_picture_is_spliced(make: Make) -> None:
 def test_a_folder_without_xml_is_no_voc(make: Make) -> None:
     root = make({"Annotations/readme.txt": "x", "JPEGImages/a.jpg": (12, 8)})
     assert recognised(root) == ("folder",)
+
+
+def test_label_names_that_are_not_text_are_refused(make: Make) -> None:
+    root = make({**usual(), "ImageSets/x.txt": "a\n"})
+    try:
+        for place in (b"/Annotations/\xff.xml", b"/ImageSets/\xff.txt"):
+            Path(os.fsdecode(os.fsencode(root) + place)).write_text(xml("a.jpg"), encoding="utf-8")
+    except OSError:
+        pytest.skip("this disk has no such names")
+    dataset = read(root)
+    assert list(dataset.labels.files({})) == ["Annotations/a.xml", "ImageSets/x.txt"]
+    assert [(name, error.code) for name, error in dataset.refused] == [
+        ("Annotations/\\udcff.xml", "SIR302"),
+        ("ImageSets/\\udcff.txt", "SIR302"),
+    ]
+
+
+def test_a_file_is_no_voc_folder(make: Make) -> None:
+    with pytest.raises(UnrecognisedDataset, match="a file is no VOC folder"):
+        read(make(usual()) / "Annotations/a.xml", format="voc")

@@ -103,7 +103,7 @@ def test_a_yaml_elsewhere_goes_to_the_top(make: Make) -> None:
     )
     dataset = read(root / "configs/deep/one.yaml")
     assert dataset.root == root / "sets/one"
-    assert dataset.protected == (root / "configs/deep/one.yaml",)
+    assert dataset.protected[0] == root / "configs/deep/one.yaml"
     assert dataset.labels.files({}) == {"one.yaml": b"train: images/train\nval: images/val\nnc: 1\n", **LABELS}
 
 
