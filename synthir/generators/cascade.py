@@ -15,7 +15,6 @@ the luminance's own detail shows there, positive or negative. Frames are multipl
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -58,11 +57,31 @@ def build(settings: Settings) -> "Cascade":
     return Cascade(settings)
 
 
+class BorderConv(nn.Conv2d):
+    """A 3x3 convolution whose input repeats its border.
+
+    Written with slices and not with padding_mode: exporters turn that one into gathers that cost more than the layer.
+    """
+
+    def __init__(self, inputs: int, outputs: int, step: int, dilation: int) -> None:
+        super().__init__(inputs, outputs, 3, step, 0, dilation, bias=False)
+        self.border = dilation
+
+    def forward(self, input: Tensor) -> Tensor:
+        x, n = input, self.border
+        x = torch.cat((x[..., :1].expand(-1, -1, -1, n), x, x[..., -1:].expand(-1, -1, -1, n)), dim=3)
+        x = torch.cat((x[..., :1, :].expand(-1, -1, n, -1), x, x[..., -1:, :].expand(-1, -1, n, -1)), dim=2)
+        return super().forward(x)
+
+
 def conv(inputs: int, outputs: int, *, step: int = 1, dilation: int = 1, deep: bool = False) -> nn.Sequential:
     """3x3 convolution, batch norm, ReLU. Deep layers repeat the border: zeros there tell them where in the frame they
     are, which they learn for the sizes of training and get wrong on others."""
-    border: Literal["replicate", "zeros"] = "replicate" if deep else "zeros"
-    layer = nn.Conv2d(inputs, outputs, 3, step, dilation, dilation, bias=False, padding_mode=border)
+    layer = (
+        BorderConv(inputs, outputs, step, dilation)
+        if deep
+        else nn.Conv2d(inputs, outputs, 3, step, dilation, dilation, bias=False)
+    )
     return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
@@ -158,8 +177,7 @@ class AtrousPyramid(nn.Module):
 
 def sharpen(x: Tensor) -> Tensor:
     """Unsharp mask of a skip connection: x + (x - local 3x3 mean), as Sharp U-Net does with a fixed kernel."""
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return 2.0 * x - F.avg_pool2d(padded, 3, stride=1)
+    return 2.0 * x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
 class Structure(nn.Module):
