@@ -46,7 +46,7 @@ class ImageRef:
     @property
     def folder(self) -> str:
         """The folder that its file is in."""
-        return os.path.split(self.file)[0]
+        return str(self.file).rpartition(os.sep)[0] or os.path.split(self.file)[0]
 
 
 @dataclass(frozen=True)
