@@ -4,6 +4,8 @@ A picture is uint8 (H, W, 3) RGB, a frame float32 (3, Hp, Wp) in [-1, 1]; Hp and
 stride. The padding lies right and below, so a pixel has the same coordinates in both and labels stay true.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +22,28 @@ def padded(height: int, width: int, stride: int) -> tuple[int, int]:
 
 def to_network(rgb: UInt8, stride: int) -> Float32:
     """Picture (H, W, 3) uint8 -> frame (3, Hp, Wp) float32, value x / 127.5 - 1, padded by reflection."""
+    frame: Float32 = normalised([pad(rgb, stride)])[0]
+    return frame
+
+
+def pad(rgb: UInt8, stride: int) -> UInt8:
+    """Picture (H, W, 3) -> (Hp, Wp, 3), padded right and below by reflection; the same array where it fits already."""
     height, width = padded(rgb.shape[0], rgb.shape[1], stride)
     below, right = height - rgb.shape[0], width - rgb.shape[1]
-    if below or right:
-        rgb = cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
-    frame = np.empty((3, height, width), np.float32)
-    for plane, out in zip(cv2.split(rgb), frame, strict=True):
-        np.divide(plane, np.float32(127.5), out=out)
-    frame -= 1
-    return frame
+    if not (below or right):
+        return rgb
+    return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
+
+
+def normalised(pictures: Sequence[UInt8]) -> Float32:
+    """Padded pictures of one size, each (Hp, Wp, 3) -> frames (N, 3, Hp, Wp) float32, value x / 127.5 - 1."""
+    height, width = pictures[0].shape[:2]
+    frames = np.empty((len(pictures), 3, height, width), np.float32)
+    for picture, frame in zip(pictures, frames, strict=True):
+        for plane, out in zip(cv2.split(picture), frame, strict=True):
+            np.divide(plane, np.float32(127.5), out=out)
+    frames -= 1
+    return frames
 
 
 def from_network(infrared: Float32, height: int, width: int, *, bit_depth: int = 8, invert: bool = False) -> Infrared:

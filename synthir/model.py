@@ -18,7 +18,7 @@ from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
 from .extras import missing
 from .files import write_atomic
-from .frames import from_network, to_network
+from .frames import from_network, pad
 from .journal import Manifest
 from .pipeline import check_range, infer
 from .shipped import engine_payload, model_place
@@ -61,8 +61,7 @@ class SynthIR:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
             why = f"expected (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}"
             raise UnsupportedPicture("not a visible picture", why=why, fix="np.asarray(Image.open(...).convert('RGB'))")
-        frame = to_network(np.ascontiguousarray(rgb), self.spec.stride)
-        infrared = infer(self._engine, [frame])[0]
+        infrared = infer(self._engine, [pad(np.ascontiguousarray(rgb), self.spec.stride)])[0]
         check_range(infrared, self.spec.generator)
         invert = self.spec.polarity != Polarity.WHITE_HOT
         return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from .dataset import ImageRef
 from .engine import Engine, Float32
@@ -28,7 +27,7 @@ from .errors import (
     UnreadablePicture,
 )
 from .files import sha256_bytes, write_atomic
-from .frames import from_network, grow, shrink, to_network
+from .frames import UInt8, from_network, grow, normalised, pad, shrink
 from .images import decode, encode
 from .journal import Converted, Journal
 from .plan import Plan, check_failures, check_fits
@@ -61,8 +60,8 @@ class Origin:
 class Frame:
     """One decoded picture on its way to the engine."""
 
-    visible: Float32
-    """(3, Hp, Wp)."""
+    visible: UInt8
+    """(Hp, Wp, 3), padded; it becomes float32, four times as large, only when the engine takes it."""
     origin: Origin
 
 
@@ -203,19 +202,19 @@ def attempt(
     return list(infrared[: len(batch)])
 
 
-def infer(engine: Engine, frames: list[Float32]) -> Float32:
-    """Infrared (N, 1, Hp, Wp) of frames of one size; an engine for a fixed number gets the last one repeated.
+def infer(engine: Engine, padded: list[UInt8]) -> Float32:
+    """Infrared (N, 1, Hp, Wp) of padded pictures of one size; an engine for a fixed number gets the last one repeated.
 
     Raises EngineError.
     """
-    frames = frames + frames[-1:] * (engine.spec.batch - len(frames))
+    padded = padded + padded[-1:] * (engine.spec.batch - len(padded))
     try:
-        visible = np.stack(frames) if len(frames) > 1 else frames[0][None]
+        visible = normalised(padded)
         infrared = engine.run(visible)
     except MemoryError as error:
-        why = f"{len(frames)} of {frames[0].shape[2]}x{frames[0].shape[1]} at once"
+        why = f"{len(padded)} of {padded[0].shape[1]}x{padded[0].shape[0]} at once"
         raise EngineOutput("no memory to run the engine", where=engine.spec.generator, why=why) from error
-    if infrared.shape != (len(frames), 1, *visible.shape[2:]):
+    if infrared.shape != (len(padded), 1, *visible.shape[2:]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=engine.spec.generator, why=why)
     return infrared
@@ -228,8 +227,8 @@ def load(plan: Plan, index: int) -> Frame | SynthIRError:
         data = read(ref)
         rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
         small = shrink(rgb, options.max_side)
-        visible = to_network(small, plan.spec.stride)
-        check_fits(visible.shape[1], visible.shape[2], plan.spec, ref.where)
+        visible = pad(small, plan.spec.stride)
+        check_fits(visible.shape[0], visible.shape[1], plan.spec, ref.where)
         return Frame(visible, Origin(small.shape[:2], rgb.shape[:2], sha256_bytes(data)))
     except SynthIRError as error:
         return error

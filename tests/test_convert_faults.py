@@ -86,7 +86,7 @@ def test_an_engine_that_fails_on_every_picture_ends_the_job(tmp_path: Path, coun
 
 
 @pytest.mark.parametrize("error", [MemoryError(), cv2.error("Insufficient memory")])
-@pytest.mark.parametrize("step", ["to_network", "grow", "decode"])
+@pytest.mark.parametrize("step", ["pad", "grow", "decode"])
 def test_a_picture_there_is_no_memory_for_costs_one_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
 ) -> None:

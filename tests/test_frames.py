@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthir.frames import from_network, grow, padded, shrink, to_network
+from synthir.frames import from_network, grow, normalised, pad, padded, shrink, to_network
 
 
 def test_values_are_what_the_formula_says() -> None:
@@ -66,3 +66,18 @@ def test_grow_comes_back_to_the_grid() -> None:
     assert big.shape == (8, 50) and big.dtype == np.uint8
     assert np.abs(big[:, 10].astype(int) - ramp[0, 5]).max() <= 3  # an object stays where it was
     assert grow(ramp.astype(np.uint16) * 257, 8, 50).dtype == np.uint16
+
+
+def test_a_batch_is_its_pictures_one_by_one() -> None:
+    pictures = [np.random.default_rng(seed).integers(0, 256, (37, 50, 3)).astype(np.uint8) for seed in range(3)]
+    padded_ones = [pad(picture, 16) for picture in pictures]
+    together = normalised(padded_ones)
+    assert together.shape == (3, 3, 48, 64) and together.dtype == np.float32
+    for frame, picture in zip(together, pictures, strict=True):
+        np.testing.assert_array_equal(frame, to_network(picture, 16))
+    np.testing.assert_allclose(together[0, :, :37, :50], pictures[0].transpose(2, 0, 1) / 127.5 - 1.0, atol=1e-6)
+
+
+def test_a_picture_that_fits_is_not_copied() -> None:
+    picture = np.zeros((32, 64, 3), np.uint8)
+    assert pad(picture, 32) is picture
