@@ -54,8 +54,8 @@ class Options:
     """Pictures a call of the engine; an engine built for another fixed number says so."""
     limit: int = 0
     """Pictures to convert, the first ones; 0 is all."""
-    workers: int = 2
-    """Threads that decode and encode."""
+    workers: int = 3
+    """Threads that decode and encode; one more than two cores, since writes wait for the disk."""
     strict: bool = False
     """Stop at the first refused picture."""
     max_failures: int = -1
