@@ -8,6 +8,7 @@ An engine that was not compared is not written.
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from .engine import Engine, Float32, Start, papers_of
 from .errors import AgreementFailed, UsageError
 from .files import sha256_bytes, write_atomic
 from .folders import load
-from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, built_with, to_json
+from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json
 
 BAR_DB = {Precision.FLOAT32: 80.0, Precision.BFLOAT16: 50.0, Precision.FLOAT16: 50.0}
 """The least PSNR against the float32 network, in dB with peak 2, with which an engine is written."""
@@ -71,7 +72,7 @@ def papers(
         width=0,
         generator=name,
         weights_sha256=generator.weights_sha256,
-        built_with=built_with({"torch": version("torch"), **load("synthir.backends", backend).versions()}),
+        built_with={"torch": version("torch"), **load("synthir.backends", backend).versions()},
         agreement=None,
         files={ending: sha256_bytes(data) for ending, data in payload.items()},
         network=generator.network,
@@ -83,8 +84,7 @@ def write_engine(target: Path, payload: dict[str, bytes], spec: EngineSpec, agre
     """Payload first, papers last: an engine without papers is not opened."""
     for ending, data in payload.items():
         write_atomic(target.with_suffix(ending), data)
-    papers_spec = {name: getattr(spec, name) for name in spec.__struct_fields__} | {"agreement": agreement}
-    write_atomic(papers_of(target), to_json(EngineSpec(**papers_spec)))
+    write_atomic(papers_of(target), to_json(msgspec.structs.replace(spec, agreement=agreement)))
     return target
 
 

@@ -74,7 +74,8 @@ def read_payload(payload: Path) -> tuple[EngineSpec, dict[str, bytes]]:
     """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted."""
     if not payload.is_file():
         raise EngineUntrusted("no engine there", where=str(payload), fix="synthir models ls, or synthir compile")
-    spec = read_engine_spec(papers_of(payload), advice(payload))
+    papers = papers_of(payload)
+    spec = read_engine_spec(papers) if papers.is_file() else read_engine_spec(papers, advice(payload))
     if payload.suffix not in spec.files:
         why = f"they pin {', '.join(spec.files) or 'nothing'}"
         fix = "take engine and papers from one place, or compile again: synthir compile"

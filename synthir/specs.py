@@ -3,7 +3,6 @@
 All of them go into JSON and come back equal. The papers of an engine are one EngineSpec beside its payload.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -109,8 +108,3 @@ def read_engine_spec(papers: Path, fix: str = "synthir compile") -> EngineSpec:
     except (msgspec.DecodeError, OSError) as error:
         fix = "compile the engine again: synthir compile"
         raise EngineUntrusted("papers unreadable", where=str(papers), why=str(error), fix=fix) from error
-
-
-def built_with(versions: Mapping[str, str]) -> dict[str, str]:
-    """Versions in a fixed order, so that the same build writes the same papers."""
-    return dict(sorted(versions.items()))
