@@ -7,8 +7,8 @@ level of the training infrared). Each figure is given raw and after a gain and o
 import csv
 import io
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,17 +16,17 @@ import msgspec
 import numpy as np
 
 from . import config as configuration
-from . import formats, metrics
+from . import metrics
 from .dataset import Box
 from .engine import Engine, open_engine
 from .errors import ConfigError
 from .files import write_atomic
-from .frames import from_network, to_network
 from .images import UInt8
-from .pairs import Pair, PairSource, find_pairs, read_pair
+from .pairs import Pair, PairSource, find_pairs, read_boxes, read_pair
+from .pipeline import paint
 from .shipped import engine_payload
+from .validation import Method, grayscale
 
-Method = Callable[[UInt8], UInt8]
 FIGURES = ("psnr", "ssim", "rmse", "l1")
 
 
@@ -37,10 +37,6 @@ class Protocol:
     name: str
     """What stands in the table, e.g. `T2 unseen scene`."""
     pairs: PairSource
-    boxes: str = ""
-    """COCO file with objects on some of these pictures, by file name; empty measures none."""
-    boxes_images: str = ""
-    """The folder that the COCO file's names are in."""
     sheet: int = 6
     """Rows of the sheet, evenly spread over the pairs."""
 
@@ -88,8 +84,8 @@ def evaluate(config: EvaluateConfig, engine: Engine, data: Path, out: Path) -> l
     """The rows of every protocol, method and picture; sheets are written to `out` on the way."""
     trained = [pair for source in config.training for pair in find_pairs(data, source)]
     level = mean_level(trained[:: max(1, len(trained) // 100)])
-    methods = {
-        "generator": generator(engine),
+    methods: dict[str, Method] = {
+        "generator": partial(paint, engine),
         "grayscale": grayscale,
         "inverted": inverted,
         "constant": constant(level),
@@ -98,7 +94,7 @@ def evaluate(config: EvaluateConfig, engine: Engine, data: Path, out: Path) -> l
     for protocol in config.protocols:
         pairs = find_pairs(data, protocol.pairs)[:: config.every]
         refuse_trained(protocol, pairs, trained)
-        boxes = read_boxes(data, protocol)
+        boxes = read_boxes(data, protocol.pairs)
         for pair in pairs:
             rows += measure(protocol.name, pair, methods, boxes.get(pair.name, []))
         write_sheet(out / f"sheet-{slug(protocol.name)}.png", pairs, protocol.sheet, methods["generator"])
@@ -111,18 +107,6 @@ def refuse_trained(protocol: Protocol, pairs: list[Pair], trained: list[Pair]) -
     if seen:
         why = f"{len(seen)} pictures were trained on, e.g. {min(seen).name}"
         raise ConfigError("a test on training pictures", where=protocol.name, why=why, fix="measure held-out pictures")
-
-
-def generator(engine: Engine) -> Method:
-    """The engine as a function of a picture."""
-    return lambda rgb: from_network(
-        engine.run(to_network(rgb, engine.spec.stride)[None])[0], *rgb.shape[:2]
-    ).astype(np.uint8)  # fmt: skip
-
-
-def grayscale(rgb: UInt8) -> UInt8:
-    """ITU-R BT.601 luma."""
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
 def inverted(rgb: UInt8) -> UInt8:
@@ -138,14 +122,6 @@ def constant(level: float) -> Method:
 def mean_level(pairs: list[Pair]) -> float:
     """Mean grey level of the infrared pictures."""
     return float(np.mean([read_pair(pair)[1].mean() for pair in pairs]))
-
-
-def read_boxes(data: Path, protocol: Protocol) -> dict[str, list[Box]]:
-    """Objects by file name."""
-    if not protocol.boxes:
-        return {}
-    dataset = formats.read(data / protocol.boxes, data / protocol.boxes_images, "coco")
-    return {Path(place).name: boxes for place, boxes in dataset.labels.boxes().items()}
 
 
 def measure(protocol: str, pair: Pair, methods: dict[str, Method], boxes: list[Box]) -> list[Row]:

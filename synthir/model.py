@@ -18,11 +18,10 @@ from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
 from .extras import missing
 from .files import write_atomic
-from .frames import from_network, pad
 from .journal import Manifest
-from .pipeline import check_range, infer
+from .pipeline import paint
 from .shipped import engine_payload, model_place
-from .specs import EngineSpec, Polarity, Precision
+from .specs import EngineSpec, Precision
 
 UInt8 = NDArray[np.uint8]
 Place = str | Path
@@ -61,10 +60,7 @@ class SynthIR:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
             why = f"expected (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}"
             raise UnsupportedPicture("not a visible picture", why=why, fix="np.asarray(Image.open(...).convert('RGB'))")
-        infrared = infer(self._engine, [pad(np.ascontiguousarray(rgb), self.spec.stride)])[0]
-        check_range(infrared, self.spec.generator)
-        invert = self.spec.polarity != Polarity.WHITE_HOT
-        return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
+        return paint(self._engine, rgb)
 
     def convert(
         self,

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import is_picture
+from . import formats
+from .dataset import Box, is_picture
 from .errors import TrainingError
 from .images import UInt8, decode
 
@@ -37,6 +38,10 @@ class PairSource:
     """Weight of this source in the training batches."""
     stretch: float = 1.0
     """Factor on the width that makes pixels square, e.g. 1.25 for a 1280x1024 picture squeezed to a square."""
+    boxes: str = ""
+    """COCO file with objects on some of these pictures, by file name; they are measured, not trained on."""
+    boxes_images: str = ""
+    """The folder that the COCO file's names are in."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Augmentation:
     """Largest relative change of the aspect ratio."""
     jitter: float = 1.0
     """Strength of the photometric changes to the visible picture; 0 is none."""
+    flat: float = 0.0
+    """Share of crops replaced by their mean, visible and infrared: where nothing is seen, nothing is to be made up."""
 
 
 def find_pairs(data: Path, source: PairSource) -> list[Pair]:
@@ -78,6 +85,14 @@ def find_pairs(data: Path, source: PairSource) -> list[Pair]:
         where = str(missing[0] if missing else folder)
         raise TrainingError("pairs incomplete", where=where, why=why, fix="check --data and the sources in the TOML")
     return pairs
+
+
+def read_boxes(data: Path, source: PairSource) -> dict[str, list[Box]]:
+    """Objects (x, y, width, height in pixels) on the pictures of a source by file name."""
+    if not source.boxes:
+        return {}
+    dataset = formats.read(data / source.boxes, data / source.boxes_images, "coco")
+    return {Path(place).name: boxes for place, boxes in dataset.labels.boxes().items()}
 
 
 def read_names(path: Path) -> list[str]:
@@ -177,5 +192,7 @@ class Sampler:
             pairs = self.sources[source][1]
             pair = pairs[int(rng.integers(len(pairs)))]
             visible, infrared = crop(read_pair(pair), size, pair.stretch, self.config, rng)
+            if rng.random() < self.config.flat:
+                visible[:], infrared[:] = visible.mean((0, 1)), infrared.mean()
             scaled = visible.astype(np.float32) / np.float32(255.0)
             yield jitter(scaled, self.config.jitter, rng), infrared.astype(np.float32) / np.float32(255.0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from .dataset import ImageRef
 from .engine import Engine, Float32
@@ -31,6 +32,7 @@ from .frames import UInt8, from_network, grow, normalised, pad, shrink
 from .images import decode, encode
 from .journal import Converted, Journal
 from .plan import Plan, check_failures, check_fits
+from .specs import Polarity
 
 Progress = Callable[[int, int, int], None]
 """Called with pictures done, refused and in total."""
@@ -218,6 +220,14 @@ def infer(engine: Engine, padded: list[UInt8]) -> Float32:
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=engine.spec.generator, why=why)
     return infrared
+
+
+def paint(engine: Engine, rgb: UInt8) -> UInt8:
+    """Infrared (H, W) uint8, white-hot, of one visible picture (H, W, 3). Raises EngineError."""
+    infrared = infer(engine, [pad(np.ascontiguousarray(rgb), engine.spec.stride)])[0]
+    check_range(infrared, engine.spec.generator)
+    invert = engine.spec.polarity != Polarity.WHITE_HOT
+    return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 
 
 def load(plan: Plan, index: int) -> Frame | SynthIRError:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import config as configuration
@@ -25,9 +24,9 @@ from .checkpoint import copy_average, load_state, save_model, save_state
 from .discriminators import PatchGAN
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
-from .frames import to_network
-from .pairs import Augmentation, Pair, PairSource, Sampler, find_pairs, read_pair, split_blocks
+from .pairs import Augmentation, PairSource, Sampler, find_pairs, read_boxes, split_blocks
 from .specs import Band
+from .validation import HeldOut, hold_out, validate
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,8 @@ class TrainConfig:
     """Consecutive frames that validate together."""
     validate_share: int = 12
     """Each n-th block validates."""
+    validate_most: int = 24
+    """About so many pictures of a source validate, and all that have boxes."""
     save_every: int = 250
     """Steps between saved states and validations."""
     weights: Weights = field(default_factory=Weights)
@@ -143,7 +144,7 @@ def train(
     """
     network, settings = generators.settings_of(config.generator)
     started = time.monotonic()
-    sampler, validation = prepare_pairs(config, data, seed)
+    sampler, held_out = prepare_pairs(config, data, seed)
     state = fresh_state(config, network, settings, seed)
     first = resume(config, state, out, seed)
     with ThreadPoolExecutor(1) as loader:
@@ -155,7 +156,7 @@ def train(
             out_of_time = time.monotonic() - started > 60.0 * max_minutes
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
                 # The log first: a row that a kill left without its state is trimmed by the resumed run.
-                row = {"step": step + 1, **losses, **validate(state.average, validation, generators.stride_of(network))}
+                row = {"step": step + 1, **losses, **validate(state.average, held_out, generators.stride_of(network))}
                 log(out / "log.csv", row)
                 report(row)
                 save_model(state.average, out / "model", network, settings, config.band)
@@ -191,8 +192,8 @@ def resume(config: TrainConfig, state: State, out: Path, seed: int) -> int:
     return first
 
 
-def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, list[Pair]]:
-    """The sampler of training crops and the pairs that validate. Raises TrainingError, ConfigError."""
+def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, list[HeldOut]]:
+    """The sampler of training crops and the pairs that validate, by source. Raises TrainingError, ConfigError."""
     if not config.sources:
         raise ConfigError("no [[sources]]", fix="name at least one folder of pairs in the TOML")
     stride = generators.stride_of(generators.settings_of(config.generator)[0])
@@ -204,7 +205,9 @@ def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, 
     for source in config.sources:
         training, held = split_blocks(find_pairs(data, source), config.block, config.validate_share)
         chosen.append((source.share, tuple(training)))
-        validation += held[::4]
+        if held:
+            name = source.visible.partition("/")[0]
+            validation.append(hold_out(name, held, read_boxes(data, source), config.validate_most))
     return Sampler(tuple(chosen), config.augmentation, seed), validation
 
 
@@ -291,23 +294,6 @@ def improve(optimiser: torch.optim.Optimizer, module: nn.Module, loss: Tensor, r
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.step()
-
-
-def validate(average: nn.Module, pairs: list[Pair], stride: int) -> dict[str, float]:
-    """Aligned L1 and SSIM of full pictures that were not trained on, with the averaged weights."""
-    scores = []
-    average.eval()
-    for pair in pairs:
-        visible, infrared = read_pair(pair)
-        height, width = infrared.shape
-        with torch.no_grad():
-            made = average(torch.from_numpy(to_network(visible, stride)[None]))[..., :height, :width]
-        real = torch.from_numpy(infrared[None, None].astype(np.float32) / 127.5 - 1.0)
-        aligned = objectives.align(made, real)
-        scores.append((F.l1_loss(aligned, real).item(), 1.0 - objectives.structure(aligned, real).item()))
-    average.train()
-    means = np.mean(scores, axis=0) if scores else (math.nan, math.nan)
-    return {"validation_l1": float(means[0]), "validation_ssim": float(means[1])}
 
 
 def trim_log(path: Path, last: int) -> None:

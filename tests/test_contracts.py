@@ -24,7 +24,7 @@ LAYERS = (
     ("extras", "files", "folders", "shipped", "specs", "config"),
     ("engine", "dataset", "frames", "images", "journal", "objectives", "discriminators", "spectrum", "metrics"),
     ("formats", "generators", "backends", "pairs", "plan", "verify", "target"),
-    ("convert", "pipeline", "checkpoint", "summary"),
+    ("convert", "pipeline", "checkpoint", "summary", "validation"),
     ("compile", "training", "report", "evaluate", "benchmarks", "checks"),
     ("model", "console"),
     ("cli",),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,7 +34,8 @@ def data(tmp_path: Path) -> Path:
 
 def config(**changes: object) -> EvaluateConfig:
     """One protocol on the test pairs."""
-    protocol = Protocol("P unseen", TEST, "boxes.json", "test/visible", sheet=2)
+    boxed = replace(TEST, boxes="boxes.json", boxes_images="test/visible")
+    protocol = Protocol("P unseen", boxed, sheet=2)
     return EvaluateConfig(**{"protocols": (protocol,), "training": (TRAIN,), **changes})  # type: ignore[arg-type]
 
 
@@ -79,12 +81,12 @@ visible = "train/visible"
 infrared = "train/infrared"
 [[protocols]]
 name = "P unseen"
-boxes = "boxes.json"
-boxes_images = "test/visible"
 [protocols.pairs]
 layout = "folders"
 visible = "test/visible"
 infrared = "test/infrared"
+boxes = "boxes.json"
+boxes_images = "test/visible"
 """
     (data / "protocol.toml").write_text(toml, encoding="utf-8")
     table = evaluate_from(str(small_engine), data / "protocol.toml", data, data / "out")

@@ -1,5 +1,6 @@
 """Pairs: both layouts, batches that a seed and a step decide, crops that keep a pair registered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -96,6 +97,17 @@ def test_of_two_places_the_one_with_more_to_see_is_taken() -> None:
     config = Augmentation(zoom=(1.0, 1.0), aspect=0.0)
     lucky = sum(crop((visible, infrared), 64, 1.0, config, np.random.default_rng(s))[1].any() for s in range(1000))
     assert 0.105 < lucky / 1000 < 0.165  # 40 of 577 windows reach the noise; one of two does in 13.4 %
+
+
+def test_flat_crops_are_their_own_mean_in_both(drawn: Path) -> None:
+    pairs = tuple(find_pairs(drawn, FOLDERS))
+    config = Augmentation((32,), (1.0, 1.0), jitter=0.0)
+    for seed in range(3):
+        seen = Sampler(((1.0, pairs[:1]),), config, seed).batch(0, 1)
+        flat = Sampler(((1.0, pairs[:1]),), replace(config, flat=1.0), seed).batch(0, 1)
+        for before, after in zip(seen, flat, strict=True):
+            assert before.std() > 0.05
+            np.testing.assert_allclose(after, np.broadcast_to(before.mean((2, 3), keepdims=True), after.shape), atol=0.01)
 
 
 def test_no_jitter_is_no_change() -> None:
