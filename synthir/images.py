@@ -127,6 +127,13 @@ def to_rgb(image: Image.Image, where: str) -> UInt8:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
+def ending(name: str) -> str:
+    """The ending of a file name with its dot, e.g. `.jpg`; nothing where it has none."""
+    start = name.rfind("/") + 1
+    dot = name.rfind(".", start)
+    return name[dot:] if dot > start else ""
+
+
 def cannot_write(ext: str, bit_depth: int = 8, channels: int = 1) -> str:
     """Why a picture cannot be written with this extension, or nothing where it can."""
     form = EXTENSIONS.get(ext.lower())

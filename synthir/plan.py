@@ -1,7 +1,6 @@
 """The plan of a conversion: every target name and every refusal, before one pixel is read. A dry run stops here."""
 
 import os
-import posixpath
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ from .errors import (
 )
 from .files import PART, check_writable, free_bytes, within
 from .frames import padded
-from .images import EXTENSIONS, cannot_write
+from .images import EXTENSIONS, cannot_write, ending
 from .journal import FOLDER, Converted, Job, Standing, job_of, standing
 from .specs import EngineSpec, Polarity
 
@@ -199,10 +198,10 @@ def renamed(place: str, ext: str) -> str:
     """The place with another extension; it stays where it is of that format already, `.jpeg` for `jpg` say."""
     if ext == "keep":
         return place
-    stem, ending = posixpath.splitext(place)
-    if EXTENSIONS.get(ending.lower()) == EXTENSIONS[f".{ext}"]:
+    old = ending(place)
+    if EXTENSIONS.get(old.lower()) == EXTENSIONS[f".{ext}"]:
         return place
-    return f"{stem if ending.lower() in PICTURE_ENDINGS else place}.{ext}"
+    return f"{place.removesuffix(old) if old.lower() in PICTURE_ENDINGS else place}.{ext}"
 
 
 def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options) -> None:
@@ -210,10 +209,10 @@ def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options)
 
     16 bits where the extension has no room for them is a fault of the call: UsageError.
     """
-    ending = posixpath.splitext(place)[1]
-    if why := cannot_write(ending):
+    ext = ending(place)
+    if why := cannot_write(ext):
         raise UnsupportedPicture(f"cannot write {place!r}", where=ref.where, why=why, fix="choose with --ext png")
-    if options.bit_depth == 16 and (why := cannot_write(ending, 16, options.channels)):
+    if options.bit_depth == 16 and (why := cannot_write(ext, 16, options.channels)):
         raise UsageError(f"cannot write {place!r} with 16 bits", where=ref.where, why=why, fix="choose with --ext png")
     if not place.isascii() or len(place) > LONGEST_NAME:
         check_name(place)
@@ -282,7 +281,7 @@ def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:
 
 def estimated(ref: ImageRef, place: str, options: Options) -> float:
     """A low guess of the bytes of one infrared picture."""
-    form = EXTENSIONS[f".{place.rpartition('.')[2].lower()}"]
+    form = EXTENSIONS[ending(place).lower()]
     return (ref.width * ref.height or USUAL_PIXELS) * BYTES_A_PIXEL[form] * options.bit_depth / 8
 
 

@@ -1,4 +1,4 @@
-"""How a generator does on pairs held out of its training, each source by itself, beside the grayscale of the same pictures.
+"""How a generator does on pairs held out of its training, each source by itself, beside grayscale on the same ones.
 
 Weights and settings are chosen by these figures and never by a test list. Definitions are those of synthir.metrics,
 after a gain and offset per picture.
@@ -43,7 +43,7 @@ def hold_out(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: in
 
 
 def validate(network: nn.Module, held_out: Iterable[HeldOut], stride: int) -> dict[str, float]:
-    """Aligned SSIM of each source, grayscale's, and of its objects the contrast, the real one, and how many signs agree.
+    """Of each source: aligned SSIM, grayscale's, and of its objects contrast, real contrast, share of equal signs.
 
     A source without objects has NaN there.
     """

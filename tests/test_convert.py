@@ -202,13 +202,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def of_size(ref: ImageRef, width: int, height: int) -> ImageRef:
+    """The picture, declared to have another size."""
+    return ImageRef(ref.place, ref.file, ref.where, width, height)
+
+
 def test_a_really_full_disk_ends_the_job_and_more_space_ends_it_well(tmp_path: Path, small_disk: Path) -> None:
     dataset = hand_made(tmp_path / "src", 40)
-    refs = tuple(replace(ref, width=0, height=0) for ref in dataset.images)
+    refs = tuple(of_size(ref, 0, 0) for ref in dataset.images)
     with pytest.raises(NoSpace, match="will not fit"):
         convert.plan(replace(dataset, images=refs), small_disk / "out", fake_spec())
     sized = [(ref, SIZES[number % 3]) for number, ref in enumerate(dataset.images)]
-    dataset = replace(dataset, images=tuple(replace(ref, width=size[1], height=size[0]) for ref, size in sized))
+    dataset = replace(dataset, images=tuple(of_size(ref, size[1], size[0]) for ref, size in sized))
     with pytest.raises(NoSpace, match="no space left"):
         converted(dataset, small_disk / "out")
     assert 0 < len(list((small_disk / "out").rglob("*.png"))) < 40 and not list(small_disk.rglob("*.synthir-part"))

@@ -173,7 +173,8 @@ def test_a_new_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there
         planned(dataset, tmp_path / "src" / Path(dataset.images[0].place).parts[0])
     with pytest.raises(TargetInsideSource):  # a format that searches its root protects it
         planned(replace(dataset, protected=(dataset.root,)), tmp_path / "src" / "new")
-    loose = replace(dataset.images[0], file=tmp_path / "src" / "loose.png")
+    first = dataset.images[0]
+    loose = ImageRef(first.place, tmp_path / "src" / "loose.png", first.where)
     with pytest.raises(TargetInsideSource):
         planned(replace(dataset, images=(loose,)), tmp_path / "src" / "new")
 

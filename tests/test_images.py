@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from synthir.errors import OversizedPicture, SizeMismatch, SynthIRError, UnreadablePicture, UnsupportedPicture
-from synthir.images import EXTENSIONS, PIXEL_LIMIT, UInt8, decode, encode, is_marked
+from synthir.images import EXTENSIONS, PIXEL_LIMIT, UInt8, decode, encode, ending, is_marked
 
 ORIENTATION = 0x0112
 
@@ -222,3 +222,11 @@ def test_what_a_format_cannot_hold_is_refused(ext: str, channels: int) -> None:
 def test_a_picture_too_wide_for_its_format_is_refused() -> None:
     with pytest.raises(UnsupportedPicture, match="70000x1"):
         encode(np.zeros((1, 70_000), np.uint8), ".jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.jpg", ".jpg"), ("b/a.tar.PNG", ".PNG"), ("b.d/a", ""), ("b/.jpg", ""), ("a.", "."), ("", "")],
+)
+def test_the_ending_of_a_name(name: str, expected: str) -> None:
+    assert ending(name) == expected

@@ -107,7 +107,8 @@ def test_flat_crops_are_their_own_mean_in_both(drawn: Path) -> None:
         flat = Sampler(((1.0, pairs[:1]),), replace(config, flat=1.0), seed).batch(0, 1)
         for before, after in zip(seen, flat, strict=True):
             assert before.std() > 0.05
-            np.testing.assert_allclose(after, np.broadcast_to(before.mean((2, 3), keepdims=True), after.shape), atol=0.01)
+            mean = before.mean((2, 3), keepdims=True)
+            np.testing.assert_allclose(after, np.broadcast_to(mean, after.shape), atol=0.01)
 
 
 def test_no_jitter_is_no_change() -> None:
