@@ -13,12 +13,11 @@ from pathlib import Path
 from .dataset import Dataset, ImageRef
 from .engine import Engine
 from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
-from .files import PART, contained, sha256_bytes, sha256_file, write_atomic
+from .files import PART, contained, fsync_folder, sha256_bytes, sha256_file, write_atomic
 from .images import DIGITAL_SOURCE
 from .journal import (
     CAUTION,
     FOLDER,
-    JOURNAL,
     MANIFEST,
     VERSION,
     Converted,
@@ -104,14 +103,14 @@ def begin(plan: Plan, job: Job) -> Journal:
     for part in [*(target / FOLDER).glob(f"*{PART}"), *(target / p for p in found.present if p.endswith(PART))]:
         part.unlink()
     if not plan.options.overwrite:
-        return Journal(target / JOURNAL, job)
+        return Journal(target, job)
     old = [target / place for place in found.listed & found.present if place != MANIFEST]
     for path in old:
         path.unlink()
     for folder in sorted({above for path in old for above in path.parents if target in above.parents}, reverse=True):
         with contextlib.suppress(OSError):  # it holds files that are not ours
             folder.rmdir()
-    journal = Journal(target / JOURNAL, job, anew=True)
+    journal = Journal(target, job, anew=True)
     (target / MANIFEST).unlink(missing_ok=True)
     return journal
 
@@ -141,6 +140,8 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
     with threads(plan.options.workers) as pool:
         new = [label.place for label in labels if not unchanged(plan.target / label.place, label.sha256)]
         list(pool.map(lambda place: write(plan.target / place, out[place]), new))
+    for folder in {(plan.target / place).parent for place in new}:
+        fsync_folder(folder)
     return tuple(labels)
 
 

@@ -39,10 +39,11 @@ def fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True, named: bool = True) -> None:
     """Write a file so that it is there whole or not at all, and, if durable, also after a power cut.
 
-    Missing parent folders are made. Raises NoSpace where the disk is full; nothing is left behind then.
+    Not `named`, its name is lost in one unless fsync_folder follows, which serves many files at once. Missing parent
+    folders are made. Raises NoSpace where the disk is full; nothing is left behind then.
     """
     part = path.with_name(path.name + PART)
     try:
@@ -53,7 +54,7 @@ def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True) -
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
-        if durable:
+        if durable and named:
             fsync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -194,11 +194,14 @@ def read_journal(path: Path) -> Records | None:
 
 
 class Journal:
-    """The open journal of a running job. Lines reach the system at once and the disk in groups."""
+    """The open journal of a running job. Lines reach the system at once and the disk in groups, with the names of the
+    pictures they tell of: after a power cut a picture whose name is lost is converted again."""
 
-    def __init__(self, path: Path, job: Job, *, anew: bool = False) -> None:
+    def __init__(self, target: Path, job: Job, *, anew: bool = False) -> None:
         """Go on with the journal of this job, or begin one. Raises NoSpace, TargetNotEmpty for a link."""
-        self.path, self.lines = path, 0
+        self.target, self.path, self.lines = target, target / JOURNAL, 0
+        self.folders: set[str] = set()
+        path = self.path
         refuse_links(path)
         records = None if anew else read_journal(path)
         if records is None or records.job != job:
@@ -212,7 +215,8 @@ class Journal:
         self._append([place])
 
     def done(self, picture: Converted) -> None:
-        """A picture is written and durable."""
+        """A picture is written; its name in its folder need not be durable yet."""
+        self.folders.add(picture.place.rpartition("/")[0])
         self._append([picture.place, picture.sha256, picture.source_sha256])
 
     def close(self) -> None:
@@ -235,6 +239,8 @@ class Journal:
 
     def _sync(self) -> None:
         try:
+            while self.folders:
+                fsync_folder(self.target / self.folders.pop())
             os.fsync(self.handle)
         except OSError as error:
             raise no_space(error, self.path) or error from None

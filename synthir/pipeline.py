@@ -290,9 +290,9 @@ def check_range(infrared: Float32, where: str) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file durably. Raises NoSpace, and TargetError for what else the system may say."""
+    """Write a file; its name is left to fsync_folder. Raises NoSpace, and TargetError for what else the system says."""
     try:
-        write_atomic(path, data)
+        write_atomic(path, data, named=False)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise TargetError(

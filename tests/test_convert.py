@@ -176,7 +176,7 @@ def test_a_full_disk_ends_the_job_and_keeps_what_is_done(tmp_path: Path, monkeyp
 
     def full(handle: int) -> None:
         calls.append(handle)
-        if 20 < len(calls) < 60:
+        if 10 < len(calls) < 40:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(handle)
 

@@ -34,59 +34,71 @@ JOB = Job("e" * 64, {"ext": "keep"}, "coco", "1" * 64)
 ONE, TWO = Converted("a/ü.png", "1" * 64, "2" * 64), Converted("b.png", "3" * 64, "4" * 64)
 
 
-def written(path: Path) -> bytes:
-    journal = Journal(path, JOB)
+def written(target: Path) -> bytes:
+    journal = Journal(target, JOB)
     for picture in (ONE, TWO):
         journal.begin(picture.place)
+        (target / picture.place).parent.mkdir(exist_ok=True)
         journal.done(picture)
     journal.begin("c.png")
     journal.close()
-    return path.read_bytes()
+    return (target / JOURNAL).read_bytes()
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    assert read_journal(tmp_path / "j") is None
-    size = len(written(tmp_path / "j"))
-    records = read_journal(tmp_path / "j")
+    assert read_journal(tmp_path / JOURNAL) is None
+    size = len(written(tmp_path))
+    records = read_journal(tmp_path / JOURNAL)
     assert records and records.job == JOB and records.size == size
     assert records.done == {ONE.place: ONE, TWO.place: TWO} and records.begun == {ONE.place, TWO.place, "c.png"}
 
 
+def test_names_are_durable_before_the_lines_that_tell_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    journal = Journal(tmp_path, JOB)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    journal.begin(TWO.place)
+    journal.done(ONE)
+    journal.close()
+    assert synced == [(tmp_path / "a").stat().st_ino, (tmp_path / JOURNAL).stat().st_ino]
+
+
 def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(tmp_path: Path) -> None:
-    whole = written(tmp_path / "j")
+    whole = written(tmp_path)
     ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
-        (tmp_path / "j").write_bytes(whole[:cut])
-        records = read_journal(tmp_path / "j")
+        (tmp_path / JOURNAL).write_bytes(whole[:cut])
+        records = read_journal(tmp_path / JOURNAL)
         lines = sum(end <= cut for end in ends)
         assert (records.size if records else 0) == (ends[lines - 1] if lines else 0)
         assert len(records.done if records else {}) == (0, 0, 0, 1, 1, 2, 2)[lines]
         if cut % 7 == 0:
-            journal = Journal(tmp_path / "j", JOB)
+            journal = Journal(tmp_path, JOB)
             journal.done(TWO)
             journal.close()
-            records = read_journal(tmp_path / "j")
+            records = read_journal(tmp_path / JOURNAL)
             assert records and records.done[TWO.place] == TWO
-            assert all(msgspec.json.decode(line) for line in (tmp_path / "j").read_bytes().splitlines())
+            assert all(msgspec.json.decode(line) for line in (tmp_path / JOURNAL).read_bytes().splitlines())
 
 
 def test_a_journal_with_a_hole_stops_there(tmp_path: Path) -> None:
-    whole = written(tmp_path / "j")
+    whole = written(tmp_path)
     hole = whole.index(b'["b.png"')
-    (tmp_path / "j").write_bytes(whole[:hole] + b"\0" * 20 + whole[hole + 20 :])
-    records = read_journal(tmp_path / "j")
+    (tmp_path / JOURNAL).write_bytes(whole[:hole] + b"\0" * 20 + whole[hole + 20 :])
+    records = read_journal(tmp_path / JOURNAL)
     assert records and records.done == {ONE.place: ONE} and records.size == hole
 
 
 def test_another_job_or_anew_begins_an_empty_journal(tmp_path: Path) -> None:
-    written(tmp_path / "j")
+    written(tmp_path)
     other = Job("f" * 64, {"ext": "keep"}, "coco", "1" * 64)
-    Journal(tmp_path / "j", other).close()
-    records = read_journal(tmp_path / "j")
+    Journal(tmp_path, other).close()
+    records = read_journal(tmp_path / JOURNAL)
     assert records and records.job == other and records.done == {}
-    written(tmp_path / "j")
-    Journal(tmp_path / "j", JOB, anew=True).close()
-    records = read_journal(tmp_path / "j")
+    written(tmp_path)
+    Journal(tmp_path, JOB, anew=True).close()
+    records = read_journal(tmp_path / JOURNAL)
     assert records and records.job == JOB and records.done == {}
 
 
@@ -110,7 +122,7 @@ def test_a_job_sees_engine_options_and_every_label_byte() -> None:
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j", JOB)
+    journal = Journal(tmp_path, JOB)
     os.dup2(os.open("/dev/full", os.O_WRONLY), journal.handle)
     with pytest.raises(NoSpace):
         journal.begin("a.png")
@@ -155,7 +167,7 @@ def test_no_manifest_is_said(tmp_path: Path) -> None:
 def test_standing_joins_manifest_and_journal(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_bytes(manifest_bytes(MADE))
     (tmp_path / "mine.txt").write_bytes(b"")
-    journal = Journal(tmp_path / JOURNAL, JOB)
+    journal = Journal(tmp_path, JOB)
     journal.done(Converted("d.png", "5" * 64, "6" * 64))
     journal.close()
     found = standing(tmp_path)
@@ -195,22 +207,21 @@ def test_two_processes_cannot_hold_one_target(tmp_path: Path) -> None:
 @pytest.mark.parametrize("linked", [JOURNAL, ".synthir"])
 def test_a_linked_journal_is_refused_and_not_written_through(tmp_path: Path, linked: str) -> None:
     out, other = tmp_path / "out", tmp_path / "other"
-    written(other / Path(JOURNAL).name)
-    before = (other / Path(JOURNAL).name).read_bytes()
+    before = written(other)
     (out / linked).parent.mkdir(parents=True)
-    (out / linked).symlink_to(other if linked == ".synthir" else other / Path(JOURNAL).name)
+    (out / linked).symlink_to(other / linked)
     for look in (
         standing,
-        lambda target: Journal(target / JOURNAL, JOB),
-        lambda t: Journal(t / JOURNAL, JOB, anew=True),
+        lambda target: Journal(target, JOB),
+        lambda t: Journal(t, JOB, anew=True),
     ):
         with pytest.raises(TargetNotEmpty, match="link"):
             look(out)
-    assert (other / Path(JOURNAL).name).read_bytes() == before and (out / linked).is_symlink()
+    assert (other / JOURNAL).read_bytes() == before and (out / linked).is_symlink()
 
 
 def test_a_foreign_file_beside_the_journal_stays(tmp_path: Path) -> None:
-    written(tmp_path / JOURNAL)
+    written(tmp_path)
     (tmp_path / ".synthir" / ".DS_Store").write_bytes(b"x")
     remove_journal(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".DS_Store"]
