@@ -189,19 +189,34 @@ def attempt(
 
     Raises EngineError where the engine has failed on TRIES pictures and done none.
     """
+    results: list[Float32 | EngineError]
     try:
         infrared = infer(engine, [frame.visible for _, frame in batch])
+        results = [
+            in_range(plan, index, frame, one) for (index, frame), one in zip(batch, infrared[: len(batch)], strict=True)
+        ]
     except EngineError as error:
         if len(batch) > 1:
             return [result for one in batch for result in attempt(plan, engine, [one], trial)]
         where = plan.images[batch[0][0]].where
         fix = error.fix if "--max-side" in error.fix else "; ".join(filter(None, (error.fix, SMALLER)))
-        trial.failed.append(type(error)(error.what, where=where, why=error.why, fix=fix))
-        if not trial.worked and len(trial.failed) >= TRIES:
-            raise trial.failed[-1] from error
-        return trial.failed[-1:]
-    trial.worked = True
-    return list(infrared[: len(batch)])
+        results = [type(error)(error.what, where=where, why=error.why, fix=fix)]
+    failed = [result for result in results if isinstance(result, EngineError)]
+    trial.failed += failed
+    trial.worked |= len(failed) < len(results)
+    if not trial.worked and len(trial.failed) >= TRIES:
+        raise trial.failed[-1]
+    return results
+
+
+def in_range(plan: Plan, index: int, frame: Frame, infrared: Float32) -> Float32 | EngineError:
+    """The infrared of one frame, or why it cannot be one."""
+    height, width = frame.origin.seen
+    try:
+        check_range(infrared[:, :height, :width], plan.images[index].where)
+        return infrared
+    except EngineOutput as error:
+        return error
 
 
 def infer(engine: Engine, padded: list[UInt8]) -> Float32:
@@ -269,7 +284,6 @@ def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
     """Encode and write one result durably, or say why it is no picture. Raises NoSpace, TargetError."""
     options, place = plan.options, plan.places[index]
     try:
-        check_range(infrared[:, : origin.seen[0], : origin.seen[1]], plan.images[index].where)
         invert = options.polarity != plan.spec.polarity
         grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
         data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)

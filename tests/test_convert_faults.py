@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from synthir import convert, pipeline
@@ -75,11 +76,17 @@ def test_a_picture_the_engine_fails_on_costs_one_picture(tmp_path: Path, error: 
     assert not convert.verify(tmp_path / "out", tmp_path / "src").problems
 
 
+def broken() -> FakeEngine:
+    """An engine that gives no numbers, as one of too low a precision does."""
+    return FakeEngine(lambda visible: red(visible) * np.float32("nan"))
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("count", [1, 2, 9])
-def test_an_engine_that_fails_on_every_picture_ends_the_job(tmp_path: Path, count: int, batch: int) -> None:
-    engine = failing(False, EngineOutput("it failed", where="fake"))
-    with pytest.raises(EngineOutput, match="it failed"):
+@pytest.mark.parametrize("kind", ["raises", "no numbers"])
+def test_an_engine_that_fails_on_every_picture_ends_the_job(tmp_path: Path, count: int, batch: int, kind: str) -> None:
+    engine = broken() if kind == "no numbers" else failing(False, EngineOutput("it failed", where="fake"))
+    with pytest.raises(EngineOutput, match=r"it failed|nan to nan"):
         converted(hand_made(tmp_path / "src", count), tmp_path / "out", Options(batch=batch), engine)
     assert len(engine.shapes) <= 6 and not (tmp_path / "out" / MANIFEST).exists()
     assert converted(hand_made(tmp_path / "src", count), tmp_path / "out", Options(batch=batch)).counts["refused"] == 0
