@@ -96,30 +96,32 @@ def convert(
     """
     from . import formats
     from .convert import Options, intact, plan, run
-    from .engine import check_papers, open_engine
+    from .engine import open_engine, papers_of
     from .shipped import engine_payload
-    from .specs import Polarity
+    from .specs import Polarity, read_engine_spec
     from .target import default_target
 
     options = Options(**{**chosen, "polarity": Polarity(chosen["polarity"])})
     payload = engine_payload(engine)
-    spec = check_papers(payload)
-    dataset = formats.read(source, images, form)
-    target = out or default_target(source, dataset, Path())
-    planned = plan(dataset, target, spec, options)
-    console.say(
-        quiet,
-        *dataset.notes,
-        f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",
-    )
-    console.say(
-        quiet or not planned.done,
-        f"resuming: {len(planned.done)} are done; they are read to see that they are as written",
-    )
-    if dry_run:
-        return _dry(intact(planned), as_json)
-    with open_engine(payload) as opened, console.progress(quiet) as moved:
-        manifest = run(planned, opened, moved)
+    with open_engine(payload) as opened:
+        dataset = formats.read(source, images, form)
+        target = out or default_target(source, dataset, Path())
+        planned = plan(dataset, target, opened.spec, options)
+        built, runs = read_engine_spec(papers_of(payload)).precision, opened.spec.precision
+        console.say(
+            quiet,
+            *dataset.notes,
+            *([f"This machine has no {built}: the engine runs in {runs}, slower."] if runs != built else []),
+            f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",
+        )
+        console.say(
+            quiet or not planned.done,
+            f"resuming: {len(planned.done)} are done; they are read to see that they are as written",
+        )
+        if dry_run:
+            return _dry(intact(planned), as_json)
+        with console.progress(quiet) as moved:
+            manifest = run(planned, opened, moved)
     return _converted(manifest, target, as_json)
 
 
@@ -289,7 +291,9 @@ def compile_(name: str, backend: str, precision: str | None, out: Path, as_json:
 @click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
 @click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
 @click.option("--max-minutes", type=float, default=float("inf"), help="Stop then; the same command goes on.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides initial weights and batches.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides initial weights and batches."
+)
 def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) -> int:
     """Train the generator that a TOML file describes."""
     from .training import train_from

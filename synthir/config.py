@@ -50,6 +50,13 @@ def parse(text: str, cls: type[T], *, where: str = "TOML") -> T:
     return value
 
 
+def at_least(low: float, **values: float) -> None:
+    """For __post_init__. Raises ValueError that names every value below `low`."""
+    below = [f"{name} is {value}" for name, value in values.items() if value < low]
+    if below:
+        raise ValueError(f"{', '.join(below)}, expected at least {low}")
+
+
 def dump(config: Any) -> str:
     """A dataclass as TOML, fields in their order, tables last. None is left out: optional fields default to None."""
     return "\n".join(_lines(_fields(config), ""))

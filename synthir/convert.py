@@ -135,8 +135,7 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
         raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
     out = plan.dataset.labels.files(renames) if renames else read
     labels = [label_of(plan, place, out[place], read[place]) for place in sorted(out)]
-    for label in labels:
-        journal.begin(label.place)
+    journal.begin(label.place for label in labels)
     with threads(plan.options.workers) as pool:
         new = [label.place for label in labels if not unchanged(plan.target / label.place, label.sha256)]
         list(pool.map(lambda place: write(plan.target / place, out[place]), new))

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import config as configuration
 from . import metrics
+from .config import at_least
 from .dataset import Box
 from .engine import Engine, open_engine
 from .errors import ConfigError
@@ -40,6 +41,9 @@ class Protocol:
     sheet: int = 6
     """Rows of the sheet, evenly spread over the pairs."""
 
+    def __post_init__(self) -> None:
+        at_least(1, sheet=self.sheet)
+
 
 @dataclass(frozen=True)
 class EvaluateConfig:
@@ -50,6 +54,9 @@ class EvaluateConfig:
     """Pairs the generator was trained on: none of them may be measured."""
     every: int = 1
     """Measure each n-th picture; 1 is all."""
+
+    def __post_init__(self) -> None:
+        at_least(1, every=self.every)
 
 
 @dataclass(frozen=True)
@@ -192,9 +199,7 @@ def write_sheet(path: Path, pairs: list[Pair], count: int, method: Method) -> No
         rows.append(np.hstack([visible, *greys]))
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    done, png = cv2.imencode(".png", np.vstack(padded)[..., ::-1])
-    assert done
-    write_atomic(path, png.tobytes())
+    write_atomic(path, cv2.imencode(".png", np.vstack(padded)[..., ::-1])[1].tobytes())
 
 
 def slug(name: str) -> str:

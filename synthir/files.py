@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -31,7 +32,9 @@ def sha256_file(path: Path) -> str:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable. Windows does so by itself and lets nobody open a folder."""
+    if sys.platform == "win32":
+        return
     handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         os.fsync(handle)
@@ -45,9 +48,10 @@ def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True, n
     Not `named`, its name is lost in one unless fsync_folder follows, which serves many files at once. Missing parent
     folders are made. Raises NoSpace where the disk is full; nothing is left behind then.
     """
-    part = path.with_name(path.name + PART)
+    # A name of its own length: the longest file name has no room for an ending more.
+    part = path.with_name(f".{sha256_bytes(path.name.encode(errors='surrogateescape'))[:24]}{PART}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, durable=durable)
         with part.open("wb") as file:
             file.write(data)
             if durable:
@@ -59,6 +63,16 @@ def write_atomic(path: Path, data: bytes | bytearray, *, durable: bool = True, n
     except OSError as error:
         part.unlink(missing_ok=True)
         raise no_space(error, path) or error from None
+
+
+def make_folder(folder: Path, *, durable: bool = True) -> None:
+    """Make a folder and those above it that are missing; each name is durable before anything is put inside."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, durable=durable)
+    folder.mkdir(exist_ok=True)
+    if durable:
+        fsync_folder(folder.parent)
 
 
 def no_space(error: OSError, path: Path) -> NoSpace | None:

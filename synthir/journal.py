@@ -3,13 +3,14 @@
     <target>/synthir.json               the manifest: written last; a folder without one is unfinished
     <target>/.synthir/journal.jsonl     line 1 the job, then `[place]` begun, `[place, sha256, source sha256]` done
 
-A file is durable before its `done` line is written, so what the journal says is done is done after any kill.
+What is begun is durable before a file is written, a file and its name before its `done` line is: what the journal says
+is done is done after any kill, and after a power cut no file of ours is taken for somebody else's.
 """
 
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ JOURNAL = f"{FOLDER}/journal.jsonl"
 VERSION = 1
 """Of manifest and journal; another version is another layout."""
 GROUP = 64
-"""Journal lines that are made durable together."""
+"""Pictures whose journal lines are made durable together."""
 
 CAUTION = "Grey levels imitate an infrared camera. They are not temperatures and nothing can be measured in them."
 
@@ -210,14 +211,19 @@ class Journal:
         if records is not None and records.job == job:
             os.truncate(self.handle, records.size)
 
-    def begin(self, place: str) -> None:
-        """A file is about to be written, so that it can be told from one that is not ours."""
-        self._append([place])
+    def begin(self, places: Iterable[str]) -> None:
+        """Files are about to be written, so that they can be told from those that are not ours; durable at once,
+        because a file may outlive a power cut that a line written before it does not."""
+        self._append(*([place] for place in places))
+        self._sync()
 
     def done(self, picture: Converted) -> None:
         """A picture is written; its name in its folder need not be durable yet."""
         self.folders.add(picture.place.rpartition("/")[0])
         self._append([picture.place, picture.sha256, picture.source_sha256])
+        self.lines += 1
+        if self.lines % GROUP == 0:
+            self._sync()
 
     def close(self) -> None:
         """Make all lines durable and let go of the file. Raises NoSpace."""
@@ -226,16 +232,13 @@ class Journal:
         finally:
             os.close(self.handle)
 
-    def _append(self, row: list[str]) -> None:
-        line = msgspec.json.encode(row) + b"\n"
+    def _append(self, *rows: list[str]) -> None:
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
         try:
-            if os.write(self.handle, line) < len(line):
+            if os.write(self.handle, lines) < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise no_space(error, self.path) or error from None
-        self.lines += 1
-        if self.lines % GROUP == 0:
-            self._sync()
 
     def _sync(self) -> None:
         try:

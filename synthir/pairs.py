@@ -3,7 +3,8 @@
     folders        visible and infrared folders, pairs by file name
     side-by-side   one picture, visible on the left half, infrared on the right (the pix2pix way)
 
-`crops` makes one training batch from a seed and a step alone, so that a resumed training sees what it would have seen.
+`Sampler.batch` makes one training batch from a seed and a step alone, so that a resumed training sees what
+it would have seen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import formats
+from .config import at_least
 from .dataset import Box, is_picture
 from .errors import TrainingError
 from .images import UInt8, decode
@@ -43,6 +45,10 @@ class PairSource:
     boxes_images: str = ""
     """The folder that the COCO file's names are in."""
 
+    def __post_init__(self) -> None:
+        at_least(0, share=self.share)
+        at_least(0.01, stretch=self.stretch)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -68,6 +74,11 @@ class Augmentation:
     """Strength of the photometric changes to the visible picture; 0 is none."""
     flat: float = 0.0
     """Share of crops replaced by their mean, visible and infrared: where nothing is seen, nothing is to be made up."""
+
+    def __post_init__(self) -> None:
+        at_least(1, **{f"sizes[{number}]": size for number, size in enumerate(self.sizes)}, sizes=len(self.sizes))
+        at_least(0.01, zoom=min(self.zoom))
+        at_least(0, aspect=self.aspect, jitter=self.jitter, flat=self.flat, zoom=self.zoom[1] - self.zoom[0])
 
 
 def find_pairs(data: Path, source: PairSource) -> list[Pair]:

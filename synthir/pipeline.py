@@ -5,6 +5,7 @@ the plan, and a chunk that was not wholly done is done again, so a kill changes 
 """
 
 import contextlib
+import errno
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,11 +27,12 @@ from .errors import (
     TargetError,
     TooManyFailures,
     UnreadablePicture,
+    UnsupportedPicture,
 )
 from .files import sha256_bytes, write_atomic
 from .frames import UInt8, from_network, grow, normalised, pad, shrink
 from .images import decode, encode
-from .journal import Converted, Journal
+from .journal import GROUP, Converted, Journal
 from .plan import Plan, check_failures, check_fits
 from .specs import Polarity
 
@@ -39,7 +41,7 @@ Progress = Callable[[int, int, int], None]
 
 TOLERANCE = 0.02
 """How far outside [-1, 1] a result may be, for rounding, before it is refused."""
-BATCHES_A_CHUNK = 2
+BATCHES_A_CHUNK = 4
 """A chunk has so many batches where pictures are batched, so that pictures of one size find each other."""
 TRIES = 3
 """An engine that fails on so many pictures before the first it can do is at fault, not the pictures."""
@@ -125,7 +127,11 @@ def flow(
     """Decode ahead, run the engine here, encode behind; never more than a few pictures are in memory."""
     writing: deque[tuple[int, Future[Outcome]]] = deque()
     trial = Trial(worked=bool(plan.done))
+    begun = 0
     for chunk in decoded_ahead(plan, pool):
+        if chunk[-1][0] >= begun:
+            first, begun = chunk[0][0], chunk[0][0] + max(GROUP, len(chunk))
+            journal.begin(plan.places[first:begun])
         frames: list[tuple[int, Frame]] = []
         for index, future in chunk:
             frame = future.result()
@@ -133,12 +139,11 @@ def flow(
                 settle(index, frame)
             else:
                 frames.append((index, frame))
-        for batch in batches(frames, plan.spec.batch or plan.options.batch):
+        for batch in batches(frames, plan.spec.batch or plan.options.batch, bool(plan.spec.batch)):
             for (index, frame), infrared in zip(batch, attempt(plan, engine, batch, trial), strict=True):
                 if isinstance(infrared, SynthIRError):
                     settle(index, infrared)
                     continue
-                journal.begin(plan.places[index])
                 writing.append((index, pool.submit(store, plan, index, frame.origin, infrared)))
         while len(writing) > 2 * plan.options.workers:
             index, written = writing.popleft()
@@ -173,13 +178,19 @@ def chunks(plan: Plan) -> Iterator[range]:
             yield chunk
 
 
-def batches(frames: list[tuple[int, Frame]], size: int) -> Iterator[list[tuple[int, Frame]]]:
-    """Batches of at most so many frames of one height and width, in the order of the first of each."""
+def batches(frames: list[tuple[int, Frame]], size: int, fixed: bool) -> Iterator[list[tuple[int, Frame]]]:
+    """Batches of so many frames of one height and width, in the order of the first of each.
+
+    Where too few are alike they go one by one, unless the engine takes a fixed number only: engines prepare for each
+    shape of batch they meet, so that there are two of a size and not as many as a batch has frames.
+    """
     alike: dict[tuple[int, ...], list[tuple[int, Frame]]] = {}
     for index, frame in frames:
         alike.setdefault(frame.visible.shape, []).append((index, frame))
     for group in alike.values():
-        yield from (group[start : start + size] for start in range(0, len(group), size))
+        whole = len(group) if fixed else len(group) - len(group) % size
+        yield from (group[start : start + size] for start in range(0, whole, size))
+        yield from ([one] for one in group[whole:])
 
 
 def attempt(
@@ -287,11 +298,11 @@ def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
         invert = options.polarity != plan.spec.polarity
         grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
         data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)
-    except SynthIRError as error:
+        write(plan.target / place, data)
+    except (UnsupportedPicture, EngineOutput) as error:
         return error
     except (MemoryError, cv2.error) as error:
         return too_large(error, plan.images[index].where)
-    write(plan.target / place, data)
     return Converted(place, sha256_bytes(data), origin.sha256)
 
 
@@ -304,11 +315,18 @@ def check_range(infrared: Float32, where: str) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file; its name is left to fsync_folder. Raises NoSpace, and TargetError for what else the system says."""
+    """Write a file; its name is left to fsync_folder.
+
+    Raises UnsupportedPicture for a name that the disk does not take, NoSpace, TargetError for what else it says.
+    """
     try:
         write_atomic(path, data, named=False)
     except OSError as error:
         why = error.strerror or type(error).__name__
+        if error.errno in (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ):
+            raise UnsupportedPicture(
+                "the disk does not take this name", where=str(path), why=why, fix="rename the file"
+            ) from error
         raise TargetError(
             "cannot write", where=str(path), why=why, fix="check rights and disk, run it again"
         ) from error

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from . import config as configuration
 from . import generators, objectives
 from .checkpoint import copy_average, load_state, save_model, save_state
+from .config import at_least
 from .discriminators import PatchGAN
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
@@ -81,6 +82,12 @@ class TrainConfig:
     """Steps between saved states and validations."""
     weights: Weights = field(default_factory=Weights)
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps, batch=self.batch, save_every=self.save_every, block=self.block)
+        at_least(1, validate_most=self.validate_most, discriminator_width=self.discriminator_width)
+        at_least(2, validate_share=self.validate_share)
+        at_least(0, warmup=self.warmup, learning_rate=self.learning_rate, ema=self.ema, clip=self.clip)
 
 
 @dataclass

@@ -4,11 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dataset import is_picture
 from .errors import VerificationFailed
 from .files import sha256_file
 from .journal import JOURNAL, MANIFEST, Manifest, files_below, read_manifest
 
 AGAIN = "run the same synthir convert again: it makes this file anew"
+FIRST = 100
+"""Pictures that are looked for to find the source root."""
 PUT_BACK = "put back the source file that was converted, or convert again with --overwrite"
 
 
@@ -30,11 +33,14 @@ class Report:
 def verify(target: Path, source: Path | None = None, workers: int = 2) -> Report:
     """Hash everything the manifest of a target lists; with the source folder, what it was made of too.
 
-    source: the source root or a folder in it, or the one picture. Label files that were read from outside the source
-    root are not there to be checked.
-    Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest.
+    source: the source root or a folder in it, the one picture, or the label file that was converted. Label files that
+    were read from outside the source root are not there to be checked.
+    Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest, or no
+    picture near the label file.
     """
     manifest = read_manifest(target)
+    if source and source.is_file() and not is_picture(source.name):
+        source = root_near(source, manifest)
     inputs, labels = sources_of(manifest, source) if source else ([], [])
     written = [(target / place, sha256, AGAIN) for place, sha256 in listing(manifest).items()]
     read = [(path, sha256, PUT_BACK) for path, sha256 in [*inputs, *labels]]
@@ -92,6 +98,16 @@ def sources_of(manifest: Manifest, source: Path) -> tuple[Pinned, Pinned]:
     depth = above.count("/")
     pictures = [(source.joinpath(*name.split("/")[depth:]), sha256) for name, sha256 in names]
     return pictures, [(source / place.removeprefix(above), sha256) for place, sha256 in labels]
+
+
+def root_near(label: Path, manifest: Manifest) -> Path:
+    """The folder above a label file that the first pictures lie below. Raises VerificationFailed."""
+    names = [picture.source or picture.place for picture in manifest.pictures[:FIRST]]
+    for folder in label.absolute().parents[:2]:
+        if any((folder / name).is_file() for name in names) or not names:
+            return folder
+    why, fix = "its pictures lie elsewhere", "give the folder of the pictures: --source DIR"
+    raise VerificationFailed("no converted picture is near the label file", where=str(label), why=why, fix=fix)
 
 
 def above_of(source: Path, names: list[str]) -> str:

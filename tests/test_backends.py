@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -82,3 +83,18 @@ def test_the_seats_of_a_backend(backend: str) -> None:
     assert module.ENDING.startswith(".")
     assert Precision.FLOAT32 in module.precisions()
     assert all(text and "." in text for text in module.versions().values())
+
+
+def test_bfloat16_papers_run_in_float32_where_there_is_no_bfloat16_and_say_so(
+    built: tuple[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, payload = built
+    if name != "openvino":
+        pytest.skip("torch computes in bfloat16 everywhere")
+    backend = load("synthir.backends", name)
+    monkeypatch.setattr(backend, "has_bfloat16", lambda: False)
+    exact, low = papers(name, payload), msgspec.structs.replace(papers(name, payload), precision=Precision.BFLOAT16)
+    visible = tiny.frames(9, 1, 3, 64, 64)
+    with backend.start(payload, exact) as wanted, backend.start(payload, low) as got:
+        assert got.spec == exact, "the manifest must say what ran"
+        np.testing.assert_array_equal(got.run(visible), wanted.run(visible))

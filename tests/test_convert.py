@@ -24,7 +24,7 @@ from synthir.errors import (
     TargetError,
     TooManyFailures,
 )
-from synthir.files import sha256_bytes, sha256_file, sha256_tree
+from synthir.files import sha256_bytes, sha256_file, sha256_tree, write_atomic
 from synthir.images import Infrared, decode, is_marked
 from synthir.journal import JOURNAL, MANIFEST
 from synthir.specs import Polarity
@@ -113,7 +113,7 @@ def test_batches_hold_one_size_and_change_no_pixel(tmp_path: Path) -> None:
     converted(dataset, tmp_path / "one")
     converted(dataset, tmp_path / "four", Options(batch=4), engine)
     sizes = [shape[0] for shape in engine.shapes]
-    assert sum(sizes) == 20 and max(sizes) > 1
+    assert sum(sizes) == 20 and set(sizes) == {1, 4}, "an engine prepares for whole batches and for single pictures"
     for number in range(20):
         name = place(number, ".png")
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "four" / name).read_bytes()
@@ -124,6 +124,21 @@ def test_an_engine_of_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
     converted(hand_made(tmp_path / "src", 5), tmp_path / "out", Options(), engine)
     assert {shape[0] for shape in engine.shapes} == {4}
     assert np.array_equal(stored(tmp_path / "out" / place(4, ".png")), picture(4, *SIZES[1])[:, :, 0])
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENAMETOOLONG])
+def test_a_name_the_disk_does_not_take_costs_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def picky(path: Path, data: bytes, *, named: bool) -> None:
+        if path.name == "002.png":
+            raise OSError(code, os.strerror(code))
+        write_atomic(path, data, named=named)
+
+    monkeypatch.setattr("synthir.pipeline.write_atomic", picky)
+    manifest = converted(hand_made(tmp_path / "src", 4), tmp_path / "out")
+    assert [(line.name, line.code) for line in manifest.refused] == [(place(2, ".png"), "SIR302")]
+    assert len(manifest.pictures) == 3
 
 
 def test_one_bad_picture_costs_one_picture(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synthir import convert
+from synthir import convert, pipeline
 from synthir.convert import Options
 from synthir.errors import (
     MissingPicture,
@@ -83,14 +83,15 @@ def test_a_lost_result_is_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_damaged_result_is_made_again_also_of_an_unfinished_job(tmp_path: Path, batch: int) -> None:
-    dataset, options = hand_made(tmp_path / "src", 6), Options(batch=batch)
+    dataset, options = hand_made(tmp_path / "src", 12), Options(batch=batch)
     converted(dataset, tmp_path / "whole", options)
     whole = sha256_tree(tmp_path / "whole")
     (tmp_path / "whole" / place(4, ".png")).write_bytes(b"x")
     (tmp_path / "whole" / "boxes.json").write_bytes(b"x")
     engine = FakeEngine()
     converted(dataset, tmp_path / "whole", options, engine)
-    assert sha256_tree(tmp_path / "whole") == whole and sum(shape[0] for shape in engine.shapes) <= 4
+    chunk = 1 if batch == 1 else batch * pipeline.BATCHES_A_CHUNK
+    assert sha256_tree(tmp_path / "whole") == whole and sum(shape[0] for shape in engine.shapes) == chunk
     with pytest.raises(KeyboardInterrupt):
         convert.run(convert.plan(dataset, tmp_path / "out", fake_spec(), options), FakeEngine(), raising_at(4))
     (tmp_path / "out" / place(0, ".png")).write_bytes(b"x")

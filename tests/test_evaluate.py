@@ -113,3 +113,10 @@ def test_a_table_without_boxes_leaves_the_column_empty(data: Path) -> None:
     protocol = Protocol("P", TEST)
     rows = evaluate(config(protocols=(protocol,)), FakeEngine(red), data, data / "out")
     assert "| 0 | | |" in markdown(rows, "x")
+
+
+def test_none_of_every_and_no_rows_are_faults() -> None:
+    with pytest.raises(ValueError, match="every is 0"):
+        config(every=0)
+    with pytest.raises(ValueError, match="sheet is 0"):
+        Protocol("P", TEST, sheet=0)

@@ -61,6 +61,20 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(
     assert path.read_bytes() == b"old" and not list(tmp_path.glob(f"*{PART}"))
 
 
+def test_the_longest_name_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("ü" * 125 + ".json")
+    write_atomic(path, b"x")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name] and len(path.name.encode()) == 255
+
+
+def test_names_of_new_folders_are_durable_from_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    write_atomic(tmp_path / "a" / "b" / "c", b"x")
+    inodes = [path.stat().st_ino for path in (tmp_path, tmp_path / "a", tmp_path / "a/b/c", tmp_path / "a/b")]
+    assert synced == inodes
+
+
 def test_other_faults_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):

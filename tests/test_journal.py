@@ -37,10 +37,10 @@ ONE, TWO = Converted("a/ü.png", "1" * 64, "2" * 64), Converted("b.png", "3" * 6
 def written(target: Path) -> bytes:
     journal = Journal(target, JOB)
     for picture in (ONE, TWO):
-        journal.begin(picture.place)
+        journal.begin([picture.place])
         (target / picture.place).parent.mkdir(exist_ok=True)
         journal.done(picture)
-    journal.begin("c.png")
+    journal.begin(["c.png"])
     journal.close()
     return (target / JOURNAL).read_bytes()
 
@@ -58,10 +58,12 @@ def test_names_are_durable_before_the_lines_that_tell_of_them(tmp_path: Path, mo
     journal = Journal(tmp_path, JOB)
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
-    journal.begin(TWO.place)
+    folder, lines = ((tmp_path / name).stat().st_ino for name in ("a", JOURNAL))
+    journal.begin([ONE.place, TWO.place])
+    assert synced == [lines], "what is about to be written is known, whatever happens"
     journal.done(ONE)
     journal.close()
-    assert synced == [(tmp_path / "a").stat().st_ino, (tmp_path / JOURNAL).stat().st_ino]
+    assert synced == [lines, folder, lines]
 
 
 def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_full_disk_says_so(tmp_path: Path) -> None:
     journal = Journal(tmp_path, JOB)
     os.dup2(os.open("/dev/full", os.O_WRONLY), journal.handle)
     with pytest.raises(NoSpace):
-        journal.begin("a.png")
+        journal.begin(["a.png"])
 
 
 MADE = Manifest(

@@ -122,3 +122,22 @@ def test_a_log_that_a_kill_left_empty_is_begun_again(pairs: Path, tmp_path: Path
 def test_one_weight_a_stage(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has 3 stages, weights\.stages has 2"):
         train(replace(CONFIG, weights=training.Weights(stages=(0.5, 1.0))), pairs, tmp_path / "run", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("save_every = 0", "save_every is 0, expected at least 1"),
+        ("steps = 0\nblock = -1", "steps is 0, block is -1, expected at least 1"),
+        ("validate_share = 1", "validate_share is 1, expected at least 2"),
+        ("[augmentation]\nsizes = [64, 0]", r"sizes\[1\] is 0, expected at least 1"),
+        ("[augmentation]\nsizes = []", "sizes is 0, expected at least 1"),
+        ("[augmentation]\nzoom = [2.0, 1.0]", r"zoom is -1\.0, expected at least 0"),
+        ("[[sources]]\nlayout = 'folders'\nvisible = 'v'\nstretch = 0", r"stretch is 0\.0"),
+    ],
+)
+def test_numbers_that_cannot_be_are_faults_of_the_configuration(tmp_path: Path, text: str, fault: str) -> None:
+    head = "generator = 'cascade_s'\nband = 'lwir'\n" + ("" if "[[sources]]" in text else "sources = []\n")
+    (tmp_path / "c.toml").write_text(head + text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=fault):
+        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)

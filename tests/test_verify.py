@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from synthir import convert, formats
 from synthir.convert import Options
+from synthir.errors import VerificationFailed
 from synthir.files import sha256_file
 from synthir.journal import JOURNAL
 from tests.datasets import converted, described, hand_made, picture, place, write_picture
@@ -51,6 +54,26 @@ def test_labels_of_the_source_are_verified_where_they_were_read(tmp_path: Path) 
     below = convert.verify(tmp_path / "out", tmp_path / "src" / "val")
     assert (below.inputs, below.source_labels) == (3, 0)
     assert not convert.verify(tmp_path / "out").problems
+
+
+@pytest.mark.parametrize("where", ["src/boxes.json", "src/labels/boxes.json"])
+def test_the_label_file_that_was_converted_stands_for_its_folder(tmp_path: Path, where: str) -> None:
+    converted(hand_made(tmp_path / "src", 3), tmp_path / "out")
+    (tmp_path / "src" / "labels").mkdir()
+    (tmp_path / "src" / "labels" / "boxes.json").write_bytes(b"{}")
+    report = convert.verify(tmp_path / "out", tmp_path / where)
+    assert (report.inputs, report.source_labels, report.problems) == (3, 1, ())
+    (tmp_path / "src" / place(1, ".png")).write_bytes(b"y")
+    (problem,) = convert.verify(tmp_path / "out", tmp_path / where).problems
+    assert (problem.where, problem.what) == (str(tmp_path / "src" / place(1, ".png")), "changed")
+
+
+def test_a_label_file_far_from_its_pictures_is_no_source(tmp_path: Path) -> None:
+    converted(hand_made(tmp_path / "src", 3), tmp_path / "out")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "boxes.json").write_bytes(b"{}")
+    with pytest.raises(VerificationFailed, match=r"lie elsewhere.*--source DIR"):
+        convert.verify(tmp_path / "out", tmp_path / "a" / "b" / "boxes.json")
 
 
 def test_a_label_file_read_from_outside_the_root_is_hashed_itself(tmp_path: Path) -> None:
