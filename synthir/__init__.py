@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .engine import Engine, open_engine
     from .errors import SynthIRError
     from .model import SynthIR
-    from .plan import Options
+    from .options import Options
     from .specs import Band, EngineSpec, Polarity, Precision
 
 __all__ = [
@@ -39,7 +39,7 @@ _HOMES = {
     "engine": ("Engine", "open_engine"),
     "errors": ("SynthIRError",),
     "model": ("SynthIR",),
-    "plan": ("Options",),
+    "options": ("Options",),
     "specs": ("Band", "EngineSpec", "Polarity", "Precision"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -27,7 +28,7 @@ import numpy as np
 from . import formats
 from .convert import Options, plan, run
 from .engine import Engine, Float32, open_engine
-from .errors import UsageError
+from .errors import TargetError, UsageError
 from .frames import to_network
 from .images import decode
 from .specs import Band, EngineSpec, Polarity, Precision
@@ -160,21 +161,23 @@ def without_engine(folder: Path, many: int, repeats: int) -> list[Figure]:
     ]
 
 
-def planning(folder: Path, repeats: int) -> list[Figure]:
-    """Seconds and peak memory of reading and planning a COCO file as large as train2017."""
-    source = make_coco(folder)
+def planning(
+    folder: Path, repeats: int, images: int = COCO_IMAGES, annotations: int = COCO_ANNOTATIONS
+) -> list[Figure]:
+    """Seconds and peak memory of reading and planning a COCO file, as large as train2017 if not told otherwise."""
+    source = make_coco(folder, images, annotations)
     runs = [in_child(plan_alone, source, folder.with_name("coco-out")) for _ in range(repeats)]
-    name = f"plan COCO, {COCO_IMAGES:,} images, {COCO_ANNOTATIONS:,} annotations"
+    name = f"plan COCO, {images:,} images, {annotations:,} annotations"
     return [
         figure(name, "s", "<= 2", [run[0] for run in runs]),
         figure(f"{name}: peak memory", "MB", "<= 600", [run[1] for run in runs]),
     ]
 
 
-def make_coco(folder: Path) -> Path:
+def make_coco(folder: Path, images: int, annotations: int) -> Path:
     """Write a COCO file with boxes and polygons, and an empty file for each of its pictures."""
     (folder / "images").mkdir(parents=True)
-    for number in range(COCO_IMAGES):
+    for number in range(images):
         (folder / "images" / f"{number:012d}.jpg").touch()
     image = '{{"license": 3, "file_name": "{0:012d}.jpg", "height": 480, "width": 640, "id": {0}}}'
     shape = json.dumps([[round(10 + 7.31 * step, 2) for step in range(40)]])
@@ -184,9 +187,9 @@ def make_coco(folder: Path) -> Path:
     boxed += '"category_id": 18, "id": {0}}}'
     with (folder / "instances.json").open("w", encoding="utf-8") as file:
         file.write('{"info": {}, "images": [')
-        file.writelines(f"{', ' * (n > 0)}{image.format(n)}" for n in range(COCO_IMAGES))
+        file.writelines(f"{', ' * (n > 0)}{image.format(n)}" for n in range(images))
         file.write('], "annotations": [')
-        file.writelines(f"{', ' * (n > 0)}{boxed.format(n, n % COCO_IMAGES, shape)}" for n in range(COCO_ANNOTATIONS))
+        file.writelines(f"{', ' * (n > 0)}{boxed.format(n, n % images, shape)}" for n in range(annotations))
         file.write('], "categories": [{"id": 18, "name": "dog"}]}')
     return folder / "instances.json"
 
@@ -203,13 +206,21 @@ def first_picture(payload: Path, folder: Path, repeats: int) -> Figure:
 
 
 def waiting(words: list[str], until: Path | None = None) -> float:
-    """Seconds a command takes in a fresh process, or until it has written a file."""
+    """Seconds a command takes in a fresh process, or until it has written a file; it then goes on to its end.
+
+    Raises TargetError where it fails, or ends without that file: such a time says nothing.
+    """
     command = [sys.executable, "-c", "from synthir.cli import main; main()", *words]
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None and not (until and until.exists()):
             time.sleep(0.002)
-        return time.perf_counter() - start
+        taken = time.perf_counter() - start
+    if process.returncode or (until and not until.exists()):
+        why = f"exit status {process.returncode}" if process.returncode else f"it did not write {until}"
+        where, fix = shlex.join(["synthir", *words]), "read what the command says above, or run it alone"
+        raise TargetError("the command to be timed failed", where=where, why=why, fix=fix)
+    return taken
 
 
 def pipeline_alone(source: Path, out: Path) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from .extras import missing
 
 if TYPE_CHECKING:
     from .convert import Plan
-    from .journal import Manifest
+    from .manifest import Manifest
 
 SOME_REFUSED, NOT_VERIFIED, INTERRUPTED = 3, 4, 130
 DEFAULT_ENGINE = "cascade-lwir-s"
@@ -145,7 +145,7 @@ def _dry(planned: "Plan", as_json: bool) -> int:
 
 def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     """Say what was converted and what was refused."""
-    from .journal import MANIFEST
+    from .manifest import MANIFEST
 
     console.refusals([row.message for row in manifest.refused], str(target / MANIFEST))
     refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]

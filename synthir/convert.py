@@ -7,6 +7,7 @@ verify(target, source) -> Report                 what lies there is what the man
 
 import contextlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,26 +16,12 @@ from .engine import Engine
 from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
 from .files import PART, contained, fsync_folder, sha256_bytes, sha256_file, write_atomic
 from .images import DIGITAL_SOURCE
-from .journal import (
-    CAUTION,
-    FOLDER,
-    MANIFEST,
-    VERSION,
-    Converted,
-    Job,
-    Journal,
-    Label,
-    Manifest,
-    job_of,
-    locked,
-    manifest_bytes,
-    refusal,
-    remove_journal,
-    standing,
-    unchanged,
-)
-from .pipeline import Progress, pictures, threads, write
-from .plan import Options, Plan
+from .journal import FOLDER, Journal, locked, remove_journal, standing, unchanged
+from .manifest import CAUTION, MANIFEST, VERSION, Converted, Job, Label, Manifest, job_of, manifest_bytes, refusal
+from .options import Options
+from .picture_io import write
+from .pipeline import Progress, pictures, threads
+from .plan import Plan
 from .plan import plan as planned
 from .specs import EngineSpec
 from .verify import Report, verify
@@ -115,7 +102,7 @@ def begin(plan: Plan, job: Job) -> Journal:
     return journal
 
 
-def label_job(plan: Plan, read: dict[str, bytes]) -> Job:
+def label_job(plan: Plan, read: Mapping[str, bytes]) -> Job:
     """The job, with these label files as read. Raises NameCollision, EscapingPath for names that cannot be written."""
     for place in read:
         if contained(place, place) == MANIFEST or place.startswith(f"{FOLDER}/"):
@@ -134,7 +121,10 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
         where = str(plan.dataset.root)
         raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
     out = plan.dataset.labels.files(renames) if renames else read
-    labels = [label_of(plan, place, out[place], read[place]) for place in sorted(out)]
+    outside = {path.name: path for path in reversed(plan.dataset.protected) if path.is_file()}
+    labels = [
+        label_of(outside.get(place), plan.dataset.root / place, place, out[place], read[place]) for place in sorted(out)
+    ]
     journal.begin(label.place for label in labels)
     with threads(plan.options.workers) as pool:
         new = [label.place for label in labels if not unchanged(plan.target / label.place, label.sha256)]
@@ -144,10 +134,12 @@ def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
     return tuple(labels)
 
 
-def label_of(plan: Plan, place: str, out: bytes, read: bytes) -> Label:
-    """The manifest's line of a label file: its hash below the target and that of the source file it was read from."""
-    outside = next((path for path in plan.dataset.protected if path.name == place and path.is_file()), None)
-    path = outside or plan.dataset.root / place
+def label_of(outside: Path | None, inside: Path, place: str, out: bytes, read: bytes) -> Label:
+    """The manifest's line of a label file: its hash below the target and that of the source file it was read from.
+
+    It was read from `outside` where that is given, else from `inside` the root.
+    """
+    path = outside or inside
     there = path.is_file()  # where it is not, what was read stands for it
     return Label(
         place, sha256_bytes(out), sha256_file(path) if there else sha256_bytes(read), bool(outside) or not there

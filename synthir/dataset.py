@@ -56,17 +56,40 @@ class LabelCarry:
 
     `files({})` gives each label file as it was read: relative place -> the same bytes. With renames (old place -> new
     place of a picture, e.g. another extension) only the file names inside are spliced; every other byte stays.
+    Asking for the bytes of one may read it (LabelFiles): take them one by one, and hold no more than one.
     `boxes()` gives the objects of each picture by the picture's place, for pictures and figures; it may be slow.
     `counted()` is their number, for formats that can count without opening pictures.
     """
 
-    files: Callable[[Mapping[str, str]], dict[str, bytes]]
+    files: Callable[[Mapping[str, str]], Mapping[str, bytes]]
     boxes: Callable[[], dict[str, list[Box]]]
     counted: Callable[[], int] | None = None
 
     def count(self) -> int:
         """The number of objects with a box, in all pictures."""
         return self.counted() if self.counted else sum(map(len, self.boxes().values()))
+
+
+class LabelFiles(Mapping[str, bytes]):
+    """Label files by place, each read anew whenever it is asked for, so that only its names are held in memory."""
+
+    def __init__(self, places: Iterable[str], read: Callable[[str], bytes]) -> None:
+        self.places, self.read = dict.fromkeys(places), read
+
+    def __getitem__(self, place: str) -> bytes:
+        """The bytes of one. Raises KeyError for another place, and what reading it raises, BrokenLabels mostly."""
+        if place not in self.places:
+            raise KeyError(place)
+        return self.read(place)
+
+    def __contains__(self, place: object) -> bool:
+        return place in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 @dataclass(frozen=True)
@@ -123,6 +146,28 @@ def label_bytes(path: Path) -> bytes:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise BrokenLabels("the label file cannot be read", where=str(path), why=why, fix="check its rights") from error
+
+
+def steady(root: Path) -> Callable[[str], bytes]:
+    """A function that reads label files by place below root, and remembers of each a hash.
+
+    It raises BrokenLabels where one cannot be read, or has other bytes than when it was first read.
+    """
+    seen: dict[str, int] = {}
+
+    def read(place: str) -> bytes:
+        data = label_bytes(root / place)
+        if seen.setdefault(place, hash(data)) != hash(data):
+            raise changed(root / place)
+        return data
+
+    return read
+
+
+def changed(path: Path) -> BrokenLabels:
+    """The error for a label file that is not what it was when it was read."""
+    fix = "run the same command again"
+    return BrokenLabels("the label file changed during the conversion", where=str(path), fix=fix)
 
 
 def is_text(place: str) -> bool:

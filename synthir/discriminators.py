@@ -23,6 +23,7 @@ class PatchGAN(nn.Module):
         self.score = spectral_norm(nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
     def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Scores (N, 1, h, w), and what each block gave, finest first, for feature matching."""
         x = torch.cat((visible, infrared), dim=1)
         features = []
         for block in self.blocks:

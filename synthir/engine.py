@@ -27,11 +27,14 @@ class Engine(Protocol):
     """
 
     @property
-    def spec(self) -> EngineSpec: ...
+    def spec(self) -> EngineSpec:
+        """The papers it was opened with."""
 
-    def run(self, visible: Float32, /) -> Float32: ...
+    def run(self, visible: Float32, /) -> Float32:
+        """Infrared of a batch. Raises EngineIncompatible where the batch does not fit, EngineOutput if it fails."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give the engine's memory back."""
 
     def __enter__(self) -> Self: ...
 

@@ -9,17 +9,29 @@ Definitions, here and nowhere else:
     sign         share of objects whose contrast has the sign it has in the real picture: hot stays hot
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torch import Tensor
 
 from .dataset import Box
+from .torchvision_cpu import mend_torchvision
 
 Grey = NDArray[np.uint8] | NDArray[np.float64]
+
+
+def torchmetrics_ssim() -> Callable[..., Tensor | tuple[Tensor, ...]]:
+    """The function of torchmetrics, which imports torchvision where that is installed."""
+    mend_torchvision()
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    return structural_similarity_index_measure
+
+
+SSIM = torchmetrics_ssim()
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ def score(made: Grey, real: Grey) -> Scores:
 def ssim(made: Grey, real: Grey) -> float:
     """Structural similarity, see the top of this file."""
     pictures = [torch.from_numpy(picture.astype(np.float32))[None, None] for picture in (made, real)]
-    value = structural_similarity_index_measure(pictures[0], pictures[1], sigma=1.5, kernel_size=11, data_range=255.0)
+    value = SSIM(pictures[0], pictures[1], sigma=1.5, kernel_size=11, data_range=255.0)
     return float(value)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
 from .extras import missing
 from .files import write_atomic
-from .journal import Manifest
+from .manifest import Manifest
 from .pipeline import paint
 from .shipped import engine_payload, model_place
 from .specs import EngineSpec, Precision

@@ -5,35 +5,20 @@ the plan, and a chunk that was not wholly done is done again, so a kill changes 
 """
 
 import contextlib
-import errno
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import cv2
 import numpy as np
 
-from .dataset import ImageRef
 from .engine import Engine, Float32
-from .errors import (
-    EngineError,
-    EngineIncompatible,
-    EngineOutput,
-    MissingPicture,
-    OversizedPicture,
-    SynthIRError,
-    TargetError,
-    TooManyFailures,
-    UnreadablePicture,
-    UnsupportedPicture,
-)
-from .files import sha256_bytes, write_atomic
-from .frames import UInt8, from_network, grow, normalised, pad, shrink
-from .images import decode, encode
-from .journal import GROUP, Converted, Journal
-from .plan import Plan, check_failures, check_fits
+from .errors import EngineError, EngineIncompatible, EngineOutput, SynthIRError, TooManyFailures
+from .frames import UInt8, from_network, normalised, pad
+from .journal import GROUP, Journal
+from .manifest import Converted
+from .picture_io import Frame, Outcome, load, store
+from .plan import Plan, check_failures
 from .specs import Polarity
 
 Progress = Callable[[int, int, int], None]
@@ -48,36 +33,12 @@ TRIES = 3
 SMALLER = "if the picture is large, let the network see less of it: --max-side 1280"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What must be known of a picture when its infrared comes back."""
-
-    seen: tuple[int, int]
-    """Height and width of what the network sees, in pixels, without padding."""
-    size: tuple[int, int]
-    """Height and width of the picture, in pixels."""
-    sha256: str
-    """Of the file."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One decoded picture on its way to the engine."""
-
-    visible: UInt8
-    """(Hp, Wp, 3), padded; it becomes float32, four times as large, only when the engine takes it."""
-    origin: Origin
-
-
 @dataclass
 class Trial:
     """What an engine has shown so far."""
 
     worked: bool
     failed: list[EngineError] = field(default_factory=list)
-
-
-Outcome = Converted | SynthIRError
 
 
 def pictures(
@@ -256,77 +217,9 @@ def paint(engine: Engine, rgb: UInt8) -> UInt8:
     return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 
 
-def load(plan: Plan, index: int) -> Frame | SynthIRError:
-    """Read and decode one picture, or say why not."""
-    ref, options = plan.images[index], plan.options
-    try:
-        data = read(ref)
-        rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
-        small = shrink(rgb, options.max_side)
-        visible = pad(small, plan.spec.stride)
-        check_fits(visible.shape[0], visible.shape[1], plan.spec, ref.where)
-        return Frame(visible, Origin(small.shape[:2], rgb.shape[:2], sha256_bytes(data)))
-    except SynthIRError as error:
-        return error
-    except (MemoryError, cv2.error) as error:
-        return too_large(error, ref.where)
-
-
-def too_large(error: Exception, where: str) -> OversizedPicture:
-    """The refusal of a picture that there is no memory for, or that has more pixels a side than OpenCV takes."""
-    why = " ".join(str(error).split())[:200] or "out of memory"
-    fix = "cut it into tiles, let the network see less with --max-side 1280, or --workers 1"
-    return OversizedPicture("the picture is too large to work on here", where=where, why=why, fix=fix)
-
-
-def read(ref: ImageRef) -> bytes:
-    """The bytes of a picture. Raises MissingPicture, UnreadablePicture."""
-    try:
-        return ref.path.read_bytes()
-    except FileNotFoundError:
-        fix = "put it back, or take its entry out"
-        raise MissingPicture("the picture is gone", where=ref.where, why=str(ref.path), fix=fix) from None
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise UnreadablePicture("the file cannot be read", where=ref.where, why=why, fix="check its rights") from error
-
-
-def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
-    """Encode and write one result durably, or say why it is no picture. Raises NoSpace, TargetError."""
-    options, place = plan.options, plan.places[index]
-    try:
-        invert = options.polarity != plan.spec.polarity
-        grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
-        data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)
-        write(plan.target / place, data)
-    except (UnsupportedPicture, EngineOutput) as error:
-        return error
-    except (MemoryError, cv2.error) as error:
-        return too_large(error, plan.images[index].where)
-    return Converted(place, sha256_bytes(data), origin.sha256)
-
-
 def check_range(infrared: Float32, where: str) -> None:
     """Raises EngineOutput unless every value is finite and in [-1, 1]."""
     low, high = float(infrared.min()), float(infrared.max())
     if not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE):  # also where they are NaN
         fix = "compile the engine with --precision float32"
         raise EngineOutput("a result out of range", where=where, why=f"{low:.3g} to {high:.3g}, not -1 to 1", fix=fix)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file; its name is left to fsync_folder.
-
-    Raises UnsupportedPicture for a name that the disk does not take, NoSpace, TargetError for what else it says.
-    """
-    try:
-        write_atomic(path, data, named=False)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        if error.errno in (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ):
-            raise UnsupportedPicture(
-                "the disk does not take this name", where=str(path), why=why, fix="rename the file"
-            ) from error
-        raise TargetError(
-            "cannot write", where=str(path), why=why, fix="check rights and disk, run it again"
-        ) from error

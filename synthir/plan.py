@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, check_name
 from .errors import (
@@ -21,58 +20,20 @@ from .errors import (
     UnsupportedPicture,
     UsageError,
 )
-from .files import PART, check_writable, free_bytes, within
+from .files import check_writable, free_bytes, within
 from .frames import padded
 from .images import EXTENSIONS, cannot_write, ending
-from .journal import FOLDER, Converted, Job, Standing, job_of, standing
-from .specs import EngineSpec, Polarity
+from .journal import FOLDER, Standing, standing
+from .manifest import Converted, Job, job_of
+from .options import DEFAULTS, Options, check_options
+from .specs import EngineSpec
 
 BYTES_A_PIXEL = {"jpeg": 0.15, "png": 0.3, "tiff": 0.3, "bmp": 1.0, "webp": 0.3}
 """Low guesses for 8 bits and one channel: a job is refused for want of space only where it surely cannot fit."""
-USUAL_PIXELS = 640 * 512
-"""Pixels of a picture whose size the labels do not say."""
-LONGEST_NAME = 255 - len(PART)
-"""Bytes of the longest file name that can still be written beside itself."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a caller may choose."""
-
-    ext: str = "keep"
-    """Extension of the infrared pictures: keep, jpg, png or tif."""
-    channels: int = 1
-    """1, or 3 equal ones for tools that cannot read one."""
-    bit_depth: int = 8
-    """Bits a sample, 8 or 16; 16 fits png and tif."""
-    polarity: Polarity = Polarity.WHITE_HOT
-    """Which end of the grey scale is hot."""
-    max_side: int = 0
-    """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
-    batch: int = 1
-    """Pictures a call of the engine; an engine built for another fixed number says so."""
-    limit: int = 0
-    """Pictures to convert, the first ones; 0 is all."""
-    workers: int = 3
-    """Threads that decode and encode; one more than two cores, since writes wait for the disk."""
-    strict: bool = False
-    """Stop at the first refused picture."""
-    max_failures: int = -1
-    """Stop when more pictures than this are refused; -1 is never."""
-    overwrite: bool = False
-    """Take away what an earlier conversion wrote into the target, and begin anew. Other files there stay."""
-    resume: bool = False
-    """Insist that there is a job to go on with. Without it one is gone on with where there is one."""
-
-    def shaping(self) -> dict[str, Any]:
-        """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
-        names = ("ext", "channels", "bit_depth", "polarity", "max_side", "batch")
-        return {name: str(value) if isinstance(value := getattr(self, name), str) else value for name in names}
-
-    def allowed_failures(self) -> float:
-        """Refused pictures that do not stop the job."""
-        most = self.max_failures if self.max_failures >= 0 else float("inf")
-        return 0 if self.strict else most
+LEAST_PIXELS = 32 * 32
+"""Pixels of a picture whose size the labels do not say: those of a small crop, so that no job is refused that fits."""
+LONGEST_NAME = 255
+"""Bytes of the longest file name."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +62,7 @@ class Plan:
         return {ref.place: place for ref, place in zip(self.images, self.places, strict=True) if ref.place != place}
 
 
-def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = Options()) -> Plan:
+def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DEFAULTS) -> Plan:
     """Plan a conversion; nothing is written and no picture opened.
 
     Raises UsageError (options), EngineIncompatible (a fixed batch), TargetInsideSource, TargetNotEmpty, JobMismatch,
@@ -122,43 +83,21 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = Op
     return Plan(dataset, target, spec, options, images, places, refused, done, found, estimate)
 
 
-def check_options(options: Options, spec: EngineSpec) -> None:
-    """Raises UsageError naming every option that cannot be, EngineIncompatible for another batch than the engine's."""
-    wrong = [
-        *([f"ext {options.ext}"] if options.ext not in ("keep", "jpg", "png", "tif") else []),
-        *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
-        *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
-        *(f"{name} {value}" for name in ("max_side", "limit") if (value := getattr(options, name)) < 0),
-        *(f"{name} {value}" for name in ("batch", "workers") if (value := getattr(options, name)) < 1),
-        *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),
-        *(["overwrite and resume together"] if options.overwrite and options.resume else []),
-        *(["strict and max_failures together"] if options.strict and options.max_failures >= 0 else []),
-    ]
-    if wrong:
-        raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
-    if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, options.channels)):
-        raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
-    if spec.batch and options.batch not in (1, spec.batch):
-        fix = f"--batch {spec.batch}, or compile an engine for any batch"
-        raise EngineIncompatible(f"the engine runs {spec.batch} pictures a call", where=spec.generator, fix=fix)
-
-
 def check_apart(dataset: Dataset, target: Path) -> None:
     """Raises TargetInsideSource where writing to the target could change what is read.
 
-    A folder directly in the dataset's own is fine where that one is not searched, because people stand in the folder
-    of their coco.json and convert. It must be apart from every folder that pictures are in, links resolved.
+    It must be apart, links resolved, from every folder that pictures are in and from what the format protects, and
+    must not hold the root. A folder in the root is fine else: people stand beside their coco.json and convert.
     """
     out = os.path.realpath(target)
-    beside = os.path.realpath(dataset.root) == os.path.split(out)[0]
-    held = {ref.folder for ref in dataset.images}  # few folders, a hundred thousand pictures
-    held.discard(str(dataset.root.parent))  # where the root is one picture, that is all that is read
-    read = [*map(str, dataset.protected), *sorted(held), *([] if beside else [str(dataset.root)])]
-    for source in read:
-        real = os.path.realpath(source)
-        if within(out, real) or within(real, out):
-            why = f"the source {source} and the target would lie in one another"
-            raise TargetInsideSource("inputs are never touched", where=str(target), why=why, fix="choose another --out")
+    held = set() if dataset.root.is_file() else {ref.folder for ref in dataset.images}  # few folders, many pictures
+    reals = [(source, os.path.realpath(source)) for source in (*map(str, dataset.protected), *sorted(held))]
+    mixed = [source for source, real in reals if within(out, real) or within(real, out)]
+    if within(os.path.realpath(dataset.root), out):
+        mixed.append(str(dataset.root))
+    if mixed:
+        why = f"the source {mixed[0]} and the target would lie in one another"
+        raise TargetInsideSource("inputs are never touched", where=str(target), why=why, fix="choose another --out")
 
 
 def ignores_case(target: Path) -> bool:
@@ -282,7 +221,7 @@ def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:
 def estimated(ref: ImageRef, place: str, options: Options) -> float:
     """A low guess of the bytes of one infrared picture."""
     form = EXTENSIONS[ending(place).lower()]
-    return (ref.width * ref.height or USUAL_PIXELS) * BYTES_A_PIXEL[form] * options.bit_depth / 8
+    return (ref.width * ref.height or LEAST_PIXELS) * BYTES_A_PIXEL[form] * options.bit_depth / 8
 
 
 def check_space(target: Path, estimate: int) -> None:

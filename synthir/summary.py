@@ -26,13 +26,14 @@ class Summary:
 
 def summarise(dataset: Dataset) -> Summary:
     """Count what a dataset holds. Reads the label files, no picture. Raises DatasetError where they are broken."""
+    files = dataset.labels.files({})
     sizes = Counter(f"{i.width}x{i.height}" if i.width and i.height else "not declared" for i in dataset.images)
     return Summary(
         format=dataset.format,
         root=str(dataset.root),
         pictures=len(dataset.images),
         sizes=tuple(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
-        label_files=tuple((place, len(data)) for place, data in sorted(dataset.labels.files({}).items())),
+        label_files=tuple((place, len(files[place])) for place in sorted(files)),
         boxes=dataset.labels.count(),
         refused=dataset.refused,
         notes=dataset.notes,

@@ -10,105 +10,23 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import config as configuration
-from . import generators, objectives
-from .checkpoint import copy_average, load_state, save_model, save_state
-from .config import at_least
+from . import generators
+from .checkpoint import load_state, save_model, save_state
 from .discriminators import PatchGAN
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
-from .pairs import Augmentation, PairSource, Sampler, find_pairs, read_boxes, split_blocks
-from .specs import Band
+from .pairs import Sampler, find_pairs, read_boxes, split_blocks
+from .train_config import TrainConfig
+from .train_step import State, train_step
 from .validation import HeldOut, hold_out, validate
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each loss term counts."""
-
-    l1: float = 1.0
-    """L1 on the raw picture, hot places weighted."""
-    aligned: float = 2.0
-    """L1 after a bounded gain and offset per picture, hot places weighted."""
-    structure: float = 1.0
-    """1 - SSIM of the aligned picture."""
-    gradient: float = 2.0
-    """L1 of the aligned picture's differences."""
-    adversarial: float = 0.1
-    features: float = 1.0
-    """Feature matching through the discriminator."""
-    hot: float = 4.0
-    """Extra weight of a pixel 3 standard deviations above the mean of its real picture."""
-    stages: tuple[float, ...] = (0.25, 0.5, 1.0)
-    """Weight of each stage's own result, the last stage last."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training run."""
-
-    generator: str
-    """A named size, e.g. `cascade_s`."""
-    band: Band
-    sources: tuple[PairSource, ...]
-    steps: int = 10_000
-    batch: int = 8
-    learning_rate: float = 4e-4
-    """Of Adam, for generator and discriminator; warmed up, then cosine to a hundredth."""
-    warmup: int = 200
-    """Steps until the learning rate is reached."""
-    ema: float = 0.999
-    """Decay of the averaged weights, which are the ones shipped."""
-    clip: float = 1.0
-    """Largest gradient norm."""
-    bfloat16: bool = True
-    """Forward passes in bfloat16; weights, losses and optimiser stay float32."""
-    discriminator_width: int = 24
-    block: int = 16
-    """Consecutive frames that validate together."""
-    validate_share: int = 12
-    """Each n-th block validates."""
-    validate_most: int = 24
-    """About so many pictures of a source validate, and all that have boxes."""
-    save_every: int = 250
-    """Steps between saved states and validations."""
-    weights: Weights = field(default_factory=Weights)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        at_least(1, steps=self.steps, batch=self.batch, save_every=self.save_every, block=self.block)
-        at_least(1, validate_most=self.validate_most, discriminator_width=self.discriminator_width)
-        at_least(2, validate_share=self.validate_share)
-        at_least(0, warmup=self.warmup, learning_rate=self.learning_rate, ema=self.ema, clip=self.clip)
-
-
-@dataclass
-class State:
-    """What a training changes: the networks, their average and their optimisers."""
-
-    generator: nn.Module
-    average: nn.Module
-    discriminator: nn.Module
-    generator_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
-
-    def tree(self) -> dict[str, Any]:
-        """All of it as one tree of tensors and numbers."""
-        return {name: part.state_dict() for name, part in vars(self).items()}
-
-    def restore(self, tree: dict[str, Any]) -> None:
-        """Take a tree back."""
-        for name, part in vars(self).items():
-            part.load_state_dict(tree[name])
-
 
 Row = Mapping[str, float]
 """A row of the log: step, learning rate, loss terms, validation figures."""
@@ -234,73 +152,6 @@ def fresh_state(config: TrainConfig, network: str, settings: dict[str, Any], see
 def channels_last(array: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
     """The array as a tensor in the memory order that convolutions are fast in."""
     return torch.from_numpy(np.ascontiguousarray(array)).contiguous(memory_format=torch.channels_last)
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
-
-
-def train_step(config: TrainConfig, state: State, visible: Tensor, infrared: Tensor, step: int) -> dict[str, float]:
-    """One step of both networks; gives the values of the loss terms."""
-    rate = learning_rate(config, step)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-        stages = [stage.float() for stage in state.generator.stages(visible)]  # type: ignore[operator]
-    fake = stages[-1].clamp(-1.1, 1.1)
-    judged = improve_discriminator(config, state, visible, infrared, fake.detach(), rate)
-    terms = generator_terms(config, state, visible, infrared, stages, fake)
-    total = torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum()
-    improve(state.generator_optimiser, state.generator, total, rate, config.clip)
-    copy_average(state.average, state.generator, min(config.ema, (1.0 + step) / (10.0 + step)))
-    return {"rate": rate, "discriminator": judged, **{name: term.item() for name, term in terms.items()}}
-
-
-def improve_discriminator(
-    config: TrainConfig, state: State, visible: Tensor, infrared: Tensor, fake: Tensor, rate: float
-) -> float:
-    """One step of the discriminator; gives its loss."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-        both = state.discriminator(visible.repeat(2, 1, 1, 1), torch.cat((infrared, fake)))[0].float()
-    loss = objectives.hinge_discriminator(*both.chunk(2))
-    improve(state.discriminator_optimiser, state.discriminator, loss, rate, config.clip)
-    return loss.item()
-
-
-def generator_terms(
-    config: TrainConfig, state: State, visible: Tensor, infrared: Tensor, stages: list[Tensor], fake: Tensor
-) -> dict[str, Tensor]:
-    """The loss terms of the generator by the names of Weights, each stage weighted."""
-    if len(stages) != len(config.weights.stages):
-        why = f"{config.generator} has {len(stages)} stages, weights.stages has {len(config.weights.stages)} numbers"
-        raise ConfigError("stages and their weights differ", why=why, fix="give weights.stages one number a stage")
-    hot = objectives.hot_weights(infrared, config.weights.hot)
-    terms = dict.fromkeys(("l1", "aligned", "structure", "gradient"), infrared.new_zeros(()))
-    for weight, stage in zip(config.weights.stages, stages, strict=True):
-        aligned = objectives.align(stage, infrared)
-        terms["l1"] = terms["l1"] + weight * objectives.weighted_l1(stage, infrared, hot)
-        terms["aligned"] = terms["aligned"] + weight * objectives.weighted_l1(aligned, infrared, hot)
-        terms["structure"] = terms["structure"] + weight * objectives.structure(aligned, infrared)
-        terms["gradient"] = terms["gradient"] + weight * objectives.gradient(aligned, infrared)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-        with torch.no_grad():
-            real_features = state.discriminator(visible, infrared)[1]
-        score, features = state.discriminator(visible, fake)
-    terms["adversarial"] = objectives.hinge_generator(score.float())
-    terms["features"] = objectives.feature_matching([f.float() for f in features], [f.float() for f in real_features])
-    return terms
-
-
-def improve(optimiser: torch.optim.Optimizer, module: nn.Module, loss: Tensor, rate: float, clip: float) -> None:
-    """Backward, clip, step."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(module.parameters(), clip)
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.step()
 
 
 def trim_log(path: Path, last: int) -> None:

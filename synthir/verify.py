@@ -7,7 +7,8 @@ from pathlib import Path
 from .dataset import is_picture
 from .errors import VerificationFailed
 from .files import sha256_file
-from .journal import JOURNAL, MANIFEST, Manifest, files_below, read_manifest
+from .journal import JOURNAL, files_below
+from .manifest import MANIFEST, Manifest, read_manifest
 
 AGAIN = "run the same synthir convert again: it makes this file anew"
 FIRST = 100

@@ -11,7 +11,7 @@ from synthir.convert import Options
 from synthir.dataset import Dataset, ImageRef, LabelCarry
 from synthir.files import sha256_tree
 from synthir.images import UInt8
-from synthir.journal import Manifest
+from synthir.manifest import Manifest
 from tests.fake_engine import FakeEngine
 
 SIZES = ((24, 32), (17, 40), (32, 24))

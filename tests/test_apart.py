@@ -39,11 +39,16 @@ TREES: dict[str, tuple[str, dict[str, str]]] = {
     "folder": ("", {"a/a.png": ""}),
 }
 NAMES = ("new", "images", "labels", "JPEGImages", "ImageSets", "val", "coco", "coco-ir", "train")
+DEEP = ("new/er", "images/new", "labels/new", "val/new", "Annotations/new", "p/new")
 
 
 def made(root: Path, name: str) -> Path:
     """Write a tree, and give its source."""
-    source, tree = TREES[name]
+    return planted(root, *TREES[name])
+
+
+def planted(root: Path, source: str, tree: dict[str, str]) -> Path:
+    """Write these files and pictures, and give the source among them."""
     for place, text in tree.items():
         path = root / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +66,7 @@ def seen(dataset: Dataset) -> object:
 
 
 @pytest.mark.parametrize("name", TREES)
-@pytest.mark.parametrize("out", NAMES)
+@pytest.mark.parametrize("out", NAMES + DEEP)
 def test_no_target_is_ever_read_as_source(tmp_path: Path, name: str, out: str) -> None:
     source = made(tmp_path / "ds", name)
     dataset = read(source)
@@ -82,11 +87,15 @@ INSIDE |= {"yolo without yaml": False, "yolo of everything": False}
 def test_a_new_folder_inside_only_where_labels_name_the_pictures(tmp_path: Path, name: str) -> None:
     source = made(tmp_path / "ds", name)
     dataset = read(source)
-    if INSIDE[name]:
-        assert convert.plan(dataset, tmp_path / "ds" / "out", fake_spec()).places
-    else:
+    for out in ("out", "deep/er/out"):
+        if INSIDE[name]:
+            assert convert.plan(dataset, tmp_path / "ds" / out, fake_spec()).places
+        else:
+            with pytest.raises(TargetInsideSource):
+                convert.plan(dataset, tmp_path / "ds" / out, fake_spec())
+    for out in ("ds", "."):  # the root, and what holds it
         with pytest.raises(TargetInsideSource):
-            convert.plan(dataset, tmp_path / "ds" / "out", fake_spec())
+            convert.plan(dataset, tmp_path / out, fake_spec())
     chosen = default_target(source, dataset, tmp_path / "ds")
     assert chosen.parent == (tmp_path / "ds" if INSIDE[name] else tmp_path)
     assert convert.plan(dataset, chosen, fake_spec()).places
@@ -101,6 +110,38 @@ def test_a_json_elsewhere_protects_the_folder_of_its_pictures(tmp_path: Path) ->
     for out in ("pics/out", "pics/images"):
         with pytest.raises(TargetInsideSource):
             convert.plan(dataset, tmp_path / out, fake_spec())
+
+
+def test_a_home_folder_that_is_not_searched_holds_any_target(tmp_path: Path) -> None:
+    source = made(tmp_path / "me", "coco apart")
+    dataset = read(source)
+    before = seen(dataset)
+    assert dataset.root == tmp_path / "me"
+    (tmp_path / "me" / "work").mkdir()
+    assert default_target(source, dataset, tmp_path / "me" / "work") == tmp_path / "me" / "work" / "val-ir"
+    convert.run(convert.plan(dataset, tmp_path / "me" / "work" / "ir", fake_spec()), FakeEngine())
+    assert seen(read(source)) == before
+    for out in ("val", "val/ir", "val/a.png/ir", "annotations", "images", "images/ir"):
+        with pytest.raises(TargetInsideSource):
+            convert.plan(dataset, tmp_path / "me" / out, fake_spec())
+
+
+@pytest.mark.parametrize(
+    ("source", "images", "tree"),
+    [
+        ("ann/coco.json", "rgb", {"ann/coco.json": COCO % "x/a.png", "rgb/x/a.png": ""}),
+        ("", "rgb", {"Annotations/x/a.xml": XML, "rgb/x/a.png": ""}),
+        ("", "rgb", {"labels/x/a.txt": ROW, "rgb/x/a.png": ""}),
+    ],
+)
+def test_the_folder_given_with_images_holds_no_target(
+    tmp_path: Path, source: str, images: str, tree: dict[str, str]
+) -> None:
+    dataset = read(planted(tmp_path / "ds", source, tree), tmp_path / "ds" / images)
+    assert [ref.path for ref in dataset.images] == [tmp_path / "ds/rgb/x/a.png"]
+    for out in ("rgb", "rgb/new", "rgb/x/new"):
+        with pytest.raises(TargetInsideSource):
+            convert.plan(dataset, tmp_path / "ds" / out, fake_spec())
 
 
 def test_one_picture_may_have_its_target_beside_it(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 from synthir import checks, cli, errors, shipped
 from synthir.cli import main, program
 from synthir.files import sha256_tree
-from synthir.plan import Options
+from synthir.options import Options
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import convert, pipeline
+from synthir import convert, picture_io
 from synthir.convert import Options
 from synthir.dataset import Dataset, ImageRef
 from synthir.errors import (
@@ -26,7 +26,8 @@ from synthir.errors import (
 )
 from synthir.files import sha256_bytes, sha256_file, sha256_tree, write_atomic
 from synthir.images import Infrared, decode, is_marked
-from synthir.journal import JOURNAL, MANIFEST
+from synthir.journal import JOURNAL
+from synthir.manifest import MANIFEST
 from synthir.specs import Polarity
 from tests.datasets import SIZES, converted, described, hand_made, picture, place
 from tests.fake_engine import FakeEngine, fake_spec, luminance, red
@@ -135,7 +136,7 @@ def test_a_name_the_disk_does_not_take_costs_one_picture(
             raise OSError(code, os.strerror(code))
         write_atomic(path, data, named=named)
 
-    monkeypatch.setattr("synthir.pipeline.write_atomic", picky)
+    monkeypatch.setattr("synthir.picture_io.write_atomic", picky)
     manifest = converted(hand_made(tmp_path / "src", 4), tmp_path / "out")
     assert [(line.name, line.code) for line in manifest.refused] == [(place(2, ".png"), "SIR302")]
     assert len(manifest.pictures) == 3
@@ -224,7 +225,7 @@ def of_size(ref: ImageRef, width: int, height: int) -> ImageRef:
 
 def test_a_really_full_disk_ends_the_job_and_more_space_ends_it_well(tmp_path: Path, small_disk: Path) -> None:
     dataset = hand_made(tmp_path / "src", 40)
-    refs = tuple(of_size(ref, 0, 0) for ref in dataset.images)
+    refs = tuple(of_size(ref, 640, 512) for ref in dataset.images)
     with pytest.raises(NoSpace, match="will not fit"):
         convert.plan(replace(dataset, images=refs), small_disk / "out", fake_spec())
     sized = [(ref, SIZES[number % 3]) for number, ref in enumerate(dataset.images)]
@@ -242,7 +243,7 @@ def test_other_faults_of_the_disk_are_coded(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 2)
     plan = convert.plan(dataset, tmp_path / "out", fake_spec())
     with pytest.raises(TargetError, match="cannot write"):
-        pipeline.write(tmp_path / "src" / "boxes.json" / "x", b"")
+        picture_io.write(tmp_path / "src" / "boxes.json" / "x", b"")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "val").write_bytes(b"in the way")
     with pytest.raises(TargetBusy, match="changed"):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import convert, pipeline
+from synthir import convert, picture_io
 from synthir.convert import Options
 from synthir.engine import Float32
 from synthir.errors import (
@@ -14,7 +14,7 @@ from synthir.errors import (
     EngineOutput,
 )
 from synthir.images import Infrared
-from synthir.journal import MANIFEST
+from synthir.manifest import MANIFEST
 from tests.datasets import converted, hand_made, place
 from tests.fake_engine import FakeEngine, fake_spec, red
 
@@ -97,7 +97,7 @@ def test_an_engine_that_fails_on_every_picture_ends_the_job(tmp_path: Path, coun
 def test_a_picture_there_is_no_memory_for_costs_one_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
 ) -> None:
-    real = getattr(pipeline, step)
+    real = getattr(picture_io, step)
     calls = iter(range(9))
 
     def scarce(*inputs: object) -> object:
@@ -105,7 +105,7 @@ def test_a_picture_there_is_no_memory_for_costs_one_picture(
             raise error
         return real(*inputs)
 
-    monkeypatch.setattr(pipeline, step, scarce)
+    monkeypatch.setattr(picture_io, step, scarce)
     manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(workers=1))
     assert [(line.code, "--max-side" in line.message) for line in manifest.refused] == [("SIR303", True)]
     assert len(manifest.pictures) == 5

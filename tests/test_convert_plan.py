@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synthir import convert
@@ -23,8 +24,10 @@ from synthir.errors import (
     VerificationFailed,
 )
 from synthir.files import PART, sha256_tree
-from synthir.journal import JOURNAL, MANIFEST, read_journal
-from synthir.plan import ignores_case, size
+from synthir.images import cannot_write, encode
+from synthir.journal import JOURNAL, read_journal
+from synthir.manifest import MANIFEST
+from synthir.plan import estimated, ignores_case, size
 from tests.datasets import hand_made, place
 from tests.fake_engine import FakeEngine, fake_spec, red
 
@@ -88,7 +91,7 @@ def test_capitals_collide_only_where_the_disk_ignores_them(tmp_path: Path, monke
 
 
 def test_names_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
-    long, fits = "x" * 240 + ".png", "ü" * 100 + ".png"
+    long, fits = "x" * 252 + ".png", "ü" * 125 + ".png"
     plan = planned(named(long, fits, os.fsdecode(b"\xff.png"), ".synthir/a.png"), tmp_path / "out")
     assert [code for _, code in codes(plan)] == ["SIR302", "SIR302", "SIR206"] and plan.places == (fits,)
 
@@ -146,6 +149,19 @@ def test_sizes_known_only_later_are_refused_then(tmp_path: Path) -> None:
     assert [(line.name, line.code) for line in manifest.refused] == [(place(n, ".png"), "SIR502") for n in (1, 2)]
 
 
+@pytest.mark.parametrize("ext", [".jpg", ".png", ".tif", ".bmp"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_sizes_nobody_declared_are_guessed_lower_than_any_crop(ext: str, bits: int) -> None:
+    flat = np.zeros((128, 64), np.uint16 if bits == 16 else np.uint8)
+    if cannot_write(ext, bits):
+        return
+    guess = estimated(ImageRef(f"a{ext}", "a", "row 1"), f"a{ext}", Options(bit_depth=bits))
+    assert 0 < guess < len(encode(flat, ext))
+    assert guess * 126_000 < 2**28
+    declared = ImageRef(f"a{ext}", "a", "row 1", 640, 512)
+    assert estimated(declared, f"a{ext}", Options(bit_depth=bits)) > 20_000
+
+
 def test_a_disk_that_is_surely_too_small_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoSpace) as caught:
         planned(named("a.png", width=2**26, height=2**26), tmp_path / "out")
@@ -153,7 +169,7 @@ def test_a_disk_that_is_surely_too_small_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "out", ["src", "src/night/out", "src/new/out", ".", "link", "link/night/out", "src/../src/a/x"]
+    "out", ["src", ".", "link", "src/my train", "src/my train/a/b", "link/my train/new", "link/.."]
 )
 def test_target_and_source_never_lie_in_one_another(tmp_path: Path, out: str) -> None:
     dataset = hand_made(tmp_path / "src", 1)
@@ -163,12 +179,20 @@ def test_target_and_source_never_lie_in_one_another(tmp_path: Path, out: str) ->
     (tmp_path / "more").mkdir()
     with pytest.raises(TargetInsideSource):
         planned(replace(dataset, protected=(tmp_path / "more",)), tmp_path / "more" / "out")
+    with pytest.raises(TargetInsideSource):
+        planned(replace(dataset, protected=(tmp_path / "more" / "to come",)), tmp_path / "more")
     assert planned(dataset, tmp_path / "src-ir").places
+    bare = replace(dataset, root=tmp_path / "more")  # its pictures lie elsewhere
+    assert planned(bare, tmp_path / "more" / "out").places
+    with pytest.raises(TargetInsideSource):
+        planned(bare, tmp_path / "more")
 
 
-def test_a_new_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there(tmp_path: Path) -> None:
+def test_a_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 2)
-    assert planned(dataset, tmp_path / "src" / "new").places
+    (tmp_path / "link").symlink_to(tmp_path / "src")
+    for out in ("src/new", "src/new/er/out", "link/new/out", "src/val-ir"):
+        assert planned(dataset, tmp_path / out).places
     with pytest.raises(TargetInsideSource):
         planned(dataset, tmp_path / "src" / Path(dataset.images[0].place).parts[0])
     with pytest.raises(TargetInsideSource):  # a format that searches its root protects it
@@ -177,6 +201,15 @@ def test_a_new_folder_in_the_dataset_is_a_target_unless_pictures_lie_loose_there
     loose = ImageRef(first.place, tmp_path / "src" / "loose.png", first.where)
     with pytest.raises(TargetInsideSource):
         planned(replace(dataset, images=(loose,)), tmp_path / "src" / "new")
+
+
+def test_of_one_picture_its_file_is_all_that_is_read(tmp_path: Path) -> None:
+    ref = hand_made(tmp_path / "src", 1).images[0]
+    alone = Dataset("folder", ref.path, (ref,), LabelCarry(lambda renames: {}, dict), protected=(ref.path,))
+    assert planned(alone, ref.path.parent / "new").places
+    for out in (ref.path, ref.path.parent, tmp_path):
+        with pytest.raises(TargetInsideSource):
+            planned(alone, out)
 
 
 def test_pictures_behind_a_link_are_not_written_to(tmp_path: Path) -> None:
@@ -209,9 +242,9 @@ def test_sizes_below_a_mebibyte_are_in_kilobytes() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["val/039.png", "boxes.json"])
+@pytest.mark.parametrize("name", ["val/139.png", "boxes.json"])
 def test_a_resume_does_not_replace_what_somebody_else_wrote(tmp_path: Path, name: str) -> None:
-    dataset = hand_made(tmp_path / "src", 40)
+    dataset = hand_made(tmp_path / "src", 140)  # the first GROUP of them is begun at once
 
     def stop(done: int, refused: int, total: int) -> None:
         if done == 1:

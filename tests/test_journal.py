@@ -10,24 +10,8 @@ import msgspec
 import pytest
 
 from synthir.errors import NoSpace, TargetBusy, TargetNotEmpty, VerificationFailed
-from synthir.journal import (
-    JOURNAL,
-    MANIFEST,
-    Converted,
-    Job,
-    Journal,
-    Label,
-    Manifest,
-    Refusal,
-    files_below,
-    job_of,
-    locked,
-    manifest_bytes,
-    read_journal,
-    read_manifest,
-    remove_journal,
-    standing,
-)
+from synthir.journal import JOURNAL, Journal, files_below, locked, read_journal, remove_journal, standing
+from synthir.manifest import MANIFEST, Converted, Job, Label, Manifest, Refusal, job_of, manifest_bytes, read_manifest
 from tests.fake_engine import fake_spec
 
 JOB = Job("e" * 64, {"ext": "keep"}, "coco", "1" * 64)

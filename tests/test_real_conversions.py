@@ -9,7 +9,7 @@ import pytest
 from synthir.cli import main
 from synthir.files import sha256_tree
 from synthir.images import is_marked
-from synthir.journal import read_manifest
+from synthir.manifest import read_manifest
 
 
 @dataclass(frozen=True)

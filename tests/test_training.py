@@ -14,7 +14,9 @@ from synthir.errors import ConfigError, TrainingError
 from synthir.generators import cascade
 from synthir.pairs import Augmentation, PairSource
 from synthir.specs import Band
-from synthir.training import TrainConfig, learning_rate, prepare_pairs, train, train_from
+from synthir.train_config import TrainConfig, Weights
+from synthir.train_step import learning_rate
+from synthir.training import prepare_pairs, train, train_from
 from tests import tiny
 
 CONFIG = TrainConfig(
@@ -121,7 +123,7 @@ def test_a_log_that_a_kill_left_empty_is_begun_again(pairs: Path, tmp_path: Path
 
 def test_one_weight_a_stage(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"has 3 stages, weights\.stages has 2"):
-        train(replace(CONFIG, weights=training.Weights(stages=(0.5, 1.0))), pairs, tmp_path / "run", seed=0)
+        train(replace(CONFIG, weights=Weights(stages=(0.5, 1.0))), pairs, tmp_path / "run", seed=0)
 
 
 @pytest.mark.parametrize(

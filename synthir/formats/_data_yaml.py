@@ -3,10 +3,12 @@
 The file is only ever composed, never constructed: no tag is obeyed, no alias is expanded, no value is interpreted.
 """
 
+import bisect
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -21,6 +23,8 @@ LIMIT = 1_000_000
 DEPTH = 50
 """Levels of lists in lists; the parser's work grows with their square."""
 NOTHING = ("", "~", "null", "Null", "NULL")
+TAIL = re.compile(r"(?P<comment>[ \t]*(?:#[^\r\n\x85\u2028\u2029]*)?)(?P<line>\r\n|[\r\n\x85\u2028\u2029]|\Z)?")
+"""What may follow a value on its line: blanks, a comment, the end of the line."""
 PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "int", "float", "bool", "null", "timestamp", "merge")
 )
@@ -39,7 +43,7 @@ class DataYaml:
     values: tuple[tuple[int, int, str], ...]
     """Start, end and text of every split entry, as offsets in characters."""
     cuts: tuple[tuple[int, int], ...]
-    """Start and end of every key that is left out when the file is rewritten, with its value."""
+    """Start and end of the lines of every key that is left out when the file is rewritten."""
 
 
 def parsed(data: bytes, where: str) -> DataYaml:
@@ -58,10 +62,35 @@ def parsed(data: bytes, where: str) -> DataYaml:
     base = found.get("path")
     path = base.value if isinstance(base, yaml.ScalarNode) and base.value not in NOTHING else ""
     values = [(n.start_mark.index, n.end_mark.index, n.value) for nodes in entries.values() for n in nodes]
-    ends = [key.start_mark.index for key, _ in pairs[1:]] + [pairs[-1][1].end_mark.index]
-    starts = [(key.value, key.start_mark.index) for key, _ in pairs]
-    cuts = tuple((start, end) for (key, start), end in zip(starts, ends, strict=True) if key in LEFT_OUT)
+    cuts = _cuts(root, text) if found.keys() & set(LEFT_OUT) else ()
     return DataYaml(text, path, splits, frozenset(found), tuple(values), cuts)
+
+
+def _cuts(root: Any, text: str) -> tuple[tuple[int, int], ...]:
+    """Start and end of the lines of every key that is left out, comments and blank lines after it not among them."""
+    keys = [key for key, _ in root.value]
+    ends = [key.start_mark.index for key in keys[1:]] + [root.end_mark.index - bool(root.flow_style)]
+    tokens = [token for token in yaml.scan(text, Loader=yaml.BaseLoader) if not isinstance(token, yaml.KeyToken)]
+    spans = [(mark.start_mark.index, mark.end_mark.index) for mark in tokens]
+    spans = [(start, end) for start, end in spans if start < end]  # those of no length may lie past comments
+    cuts = []
+    for key, end in zip(keys, ends, strict=True):
+        if key.value in LEFT_OUT:
+            last = spans[bisect.bisect_left(spans, (end, 0)) - 1]
+            cuts.append(_lines(text, key.start_mark, last[1]))
+    return tuple(cuts)
+
+
+def _lines(text: str, mark: Any, end: int) -> tuple[int, int]:
+    """A key from its mark to the end of its value, made to whole lines; the comment behind it goes, too.
+
+    Of a line that holds other keys, too, only the part between is cut.
+    """
+    while text[end - 1] in " \t\r\n":  # blank lines that end a block scalar
+        end -= 1
+    start, tail = mark.index - mark.column, next(TAIL.finditer(text, end))
+    alone = text[start : mark.index].strip() in ("", "?") and tail["line"] is not None
+    return (start, tail.end()) if alone else (mark.index, tail.end("comment"))
 
 
 def _composed(data: bytes, where: str) -> tuple[yaml.Node | None, str]:
@@ -70,7 +99,7 @@ def _composed(data: bytes, where: str) -> tuple[yaml.Node | None, str]:
     if len(data) > LIMIT:
         raise BrokenLabels("too long for a data.yaml", where=where, why=f"more than {LIMIT} bytes", fix=fix)
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
         _check_events(text, where)
         return yaml.compose(text, Loader=yaml.BaseLoader), text
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -107,14 +136,17 @@ def rewritten(yaml_file: DataYaml, new: Mapping[str, str], where: str) -> bytes:
 
     Raises BrokenLabels where the file is written in a way that cannot be cut, e.g. with an anchor at `path:`.
     """
-    swaps = [(start, end, _scalar(new[text])) for start, end, text in set(yaml_file.values) if new[text] != text]
-    edits = sorted([*swaps, *((start, end, "") for start, end in yaml_file.cuts)], reverse=True)
-    text = yaml_file.text
-    for start, end, piece in edits:
-        text = text[:start] + piece + text[end:]
-    data = text.encode()
+    swaps = [(start, end, new[text]) for start, end, text in set(yaml_file.values) if new[text] != text]
+    edits = [(start, end, _scalar(text)) for start, end, text in swaps]
+    edits += [(start, end, "") for start, end in yaml_file.cuts]
+    pieces, done = [], 0
+    for start, end, piece in sorted(edits):
+        pieces += [yaml_file.text[done:start], piece]
+        done = end
+    data = "".join([*pieces, yaml_file.text[done:]]).encode()
     wanted = tuple((split, tuple(new[entry] for entry in entries)) for split, entries in yaml_file.splits)
-    if not _says(data, wanted, yaml_file.keys.difference(LEFT_OUT), where):
+    said = _said(yaml_file.text, yaml_file.cuts, {start: text for start, _, text in swaps})
+    if not _says(data, wanted, yaml_file.keys.difference(LEFT_OUT), where) or _said(data.decode()) != said:
         fix = "write train, val and test as plain text, without anchors, and take path: and download: out"
         raise BrokenLabels("cannot be rewritten", where=where, why="an anchor or odd layout is in the way", fix=fix)
     return data
@@ -127,6 +159,20 @@ def _says(data: bytes, splits: tuple[tuple[str, tuple[str, ...]], ...], keys: It
     except BrokenLabels:
         return False
     return (found.splits, found.path, found.keys) == (splits, "", frozenset(keys))
+
+
+def _said(text: str, cuts: Sequence[tuple[int, int]] = (), new: Mapping[int, str] = MappingProxyType({})) -> list[str]:
+    """All scalars and aliases, in order, but for those in cuts, and with new text where it is given by the start."""
+    said: list[str] = []
+    later = sorted(cuts, reverse=True)
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        mark: Any = event.start_mark
+        at = mark.index
+        while later and later[-1][1] <= at:
+            later.pop()
+        if isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) and not (later and later[-1][0] <= at):
+            said.append(new.get(at, event.value) if isinstance(event, yaml.ScalarEvent) else f"*{event.anchor}")
+    return said
 
 
 def _scalar(text: str) -> str:

@@ -3,11 +3,11 @@
 import functools
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dataset import is_picture, label_bytes
+from ..dataset import is_picture, steady
 from ..errors import BrokenLabels, EscapingPath
 from ..files import HARMLESS
 from ._shelf import Shelf
@@ -37,10 +37,15 @@ class PictureList:
         """The place of the folder that `./` means, `` or ending in `/`."""
         return f"{posixpath.dirname(self.place)}/".lstrip("/")
 
+    @functools.cached_property
+    def read(self) -> Callable[[str], bytes]:
+        """Reads the list by its name. Raises BrokenLabels where it is not what it was before."""
+        return steady(self.path.parent)
+
     def text(self) -> str:
         """The list as text. Raises BrokenLabels where it is not UTF-8."""
         try:
-            return label_bytes(self.path).decode("utf-8-sig")
+            return self.read(self.path.name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             fix = "save the list as UTF-8"
             raise BrokenLabels("not a list of pictures", where=str(self.path), why=str(error), fix=fix) from error
@@ -69,11 +74,11 @@ class PictureList:
         """The list for the target: bytes as read, but for lines that would lead back to the source or are renamed."""
         lines = self.text().splitlines(keepends=True)
         new = [self._line(line, renames) for line in lines]
-        return label_bytes(self.path) if new == lines else "".join(new).encode()
+        return self.read(self.path.name) if new == lines else "".join(new).encode()
 
     def notes(self) -> list[str]:
         """What a person should know of how the list was rewritten."""
-        if self.written({}) == label_bytes(self.path):
+        if self.written({}) == self.read(self.path.name):
             return []
         lines = [line for _, line in self.names() if not line.startswith("./")]
         why = "other lines are read from the folder a trainer is started in, or lead back to the visible pictures"

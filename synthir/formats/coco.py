@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, label_bytes, picture_folders
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, changed, check_name, label_bytes, picture_folders
 from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset
 from ..files import contained, there
 from ._coco_json import Annotation, CocoFile, Entry, parse, spliced
@@ -21,7 +21,7 @@ from ._shelf import Shelf
 LOOKS_FOR = "a .json file with a list `images`"
 NUMBERS = (int, float)
 SAMPLE = 20
-"""Names that are tried to find the folder of the pictures."""
+"""Names that are tried first to find the folder of the pictures."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,45 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         functools.partial(_files, source, layout, stamp), functools.partial(_boxes, source, layout, stamp)
     )
     outside = () if layout.root in source.parents else (source,)
-    tried = () if images else _searched(source, layout.root)
-    return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), (*outside, *tried))
+    searched = [images] if images else _usual(source)  # a target there could be found the next time
+    around = {layout.root, *layout.root.parents}
+    protected = (*outside, *(folder for folder in searched if folder not in around))
+    return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), protected)
 
 
 def _find_folder(source: Path, names: Sequence[str]) -> Path:
-    """The first folder near the json that holds most of the first names."""
+    """The first folder near the json that holds most of some names; of all, where none of those is there."""
     usual = _usual(source)
-    sample = [name.replace("\\", "/") for name in names[:SAMPLE]]
+    sample = _sample(names)
     found = [sum(there(folder / name) for name in sample) for folder in usual]
     if sample and not max(found):
-        raise _none_there(source, None, names)
+        inside = [name for name in (_inside(name) for name in names) if name]
+        found = [_held(folder, inside) for folder in usual]
+        if not max(found):
+            raise _none_there(source, None, names)
     return usual[found.index(max(found))]
+
+
+def _sample(names: Sequence[str]) -> list[str]:
+    """Some of the names, from the first to the last: a download that broke off lacks some in a row."""
+    return [names[at * len(names) // SAMPLE].replace("\\", "/") for at in range(SAMPLE)] if names else []
+
+
+def _inside(name: str) -> str:
+    """A name as a path below the folder of the pictures, empty where it leads out of it."""
+    try:
+        return contained(name, "")
+    except EscapingPath:
+        return ""
+
+
+def _held(folder: Path, names: Iterable[str]) -> int:
+    """How many of the names lie in a folder; it is listed once, not asked for each. None where it may not be read."""
+    shelf = Shelf(lambda inner: folder / inner)
+    try:
+        return sum(map(shelf.has, names))
+    except PermissionError:
+        return 0
 
 
 def _usual(source: Path) -> list[Path]:
@@ -104,16 +131,12 @@ def _usual(source: Path) -> list[Path]:
     return usual + [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
 
 
-def _searched(source: Path, root: Path) -> tuple[Path, ...]:
-    """Those of them that a target would be found in the next time, were it named so."""
-    return tuple(folder for folder in _usual(source) if folder != root and folder not in root.parents)
-
-
 def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> MissingPicture:
     """The error for a file none of whose pictures is found."""
     places = f"in {folder}" if folder else f"in images/, beside {source.name} or in a folder named like it"
     near = [source.parent / name for name in picture_folders(source.parent)]
-    near = [path for path in near if there(path / names[0])] or near
+    sample = _sample(names)
+    near = [path for path in near if any(there(path / name) for name in sample)] or near
     shown = " or ".join(str(path) for path in near[:3])
     fix = "give the folder of the pictures with --images" + (f", e.g. {shown}" if near else "")
     why = f"looked {places} for {names[0]!r} and others"
@@ -212,17 +235,20 @@ def _entries(source: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _stamp(source: Path) -> tuple[int, int]:
-    """Changes when the file does."""
-    state = source.stat()
+    """Changes when the file does, or goes."""
+    try:
+        state = source.stat()
+    except OSError:
+        return -1, 0
     return state.st_size, state.st_mtime_ns
 
 
 def _unchanged(source: Path, stamp: tuple[int, int]) -> bytes:
     """The bytes of the file that was read, not held in memory meanwhile. Raises BrokenLabels if it changed."""
+    data = label_bytes(source)
     if _stamp(source) != stamp:
-        fix = "run the same command again"
-        raise BrokenLabels("the label file changed during the conversion", where=str(source), fix=fix)
-    return label_bytes(source)
+        raise changed(source)
+    return data
 
 
 def _files(source: Path, layout: Layout, stamp: tuple[int, int], renames: Mapping[str, str]) -> dict[str, bytes]:

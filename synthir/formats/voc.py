@@ -4,7 +4,7 @@ Carried as bytes: the xml files, ImageSets/ and the masks in SegmentationClass/ 
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
@@ -16,10 +16,12 @@ from ..dataset import (
     Dataset,
     ImageRef,
     LabelCarry,
+    LabelFiles,
     check_name,
     label_bytes,
     picture_folders,
     split_names,
+    steady,
 )
 from ..errors import (
     BrokenLabels,
@@ -81,29 +83,33 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     shelf = Shelf(lambda inner: folder / inner)
     refs: dict[str, ImageRef] = {}
     refused: list[tuple[str, SynthIRError]] = []
-    renamed: dict[str, str] = {}
+    pictures: dict[str, str] = {}
+    sheet_bytes = steady(source)
     for path in _sheets(source):
         label = path.relative_to(source).as_posix()
         try:
             check_name(label)
-            sheet = _parsed(label_bytes(path), str(path))
+            sheet = _parsed(sheet_bytes(label), str(path))
             place = prefix + _picture(sheet, path.relative_to(source / "Annotations"), shelf, label)
         except (DatasetError, UnsupportedPicture) as error:
             refused.append((error.where if isinstance(error, UnsupportedPicture) else label, error))
             continue
-        renamed[label] = place
+        pictures[label] = place
         at = folder / place.removeprefix(prefix)
         refs.setdefault(place, ImageRef(place, at, label, sheet.pixels("width"), sheet.pixels("height")))
     if not refs:
         lost = all(isinstance(error, LabelWithoutPicture) for _, error in refused)
         raise _none_there(source, f"looked in {folder}") if lost else refused[0][1]
     known = {label for label, _ in refused}
-    refused += [line for line in split_names(_carried(source))[1] if line[0] not in known]
+    carried, unnamed = split_names(_carried(source))
+    refused += [line for line in unnamed if line[0] not in known]
     notes = shelf.unlisted({place.removeprefix(prefix) for place in refs})
-    labels = LabelCarry(functools.partial(_files, source, renamed), functools.partial(_boxes, source, renamed))
-    outside = () if within or folder == source else (folder,)
+    labels = LabelCarry(
+        functools.partial(_files, carried, sheet_bytes, pictures), functools.partial(_boxes, source, pictures)
+    )
+    home = () if folder == source else (folder,)
     read_too = tuple(source / name for name in ("Annotations", *BESIDE, *(() if images else HOMES)))
-    return Dataset("voc", source, tuple(refs.values()), labels, tuple(refused), notes, (*outside, *read_too))
+    return Dataset("voc", source, tuple(refs.values()), labels, tuple(refused), notes, (*home, *read_too))
 
 
 def _sheets(source: Path) -> Iterator[Path]:
@@ -178,14 +184,16 @@ def _parsed(data: bytes, where: str) -> Sheet:
     return sheet
 
 
-def _files(source: Path, pictures: Mapping[str, str], renames: Mapping[str, str]) -> dict[str, bytes]:
+def _files(
+    carried: Sequence[str], read: Callable[[str], bytes], pictures: Mapping[str, str], renames: Mapping[str, str]
+) -> Mapping[str, bytes]:
     """Every label file by its place; of a renamed picture, the text of <filename> is replaced, and nothing else."""
-    files = {}
-    for place in split_names(_carried(source))[0]:
+
+    def one(place: str) -> bytes:
         new = renames.get(pictures.get(place, ""))
-        data = label_bytes(source / place)
-        files[place] = _spliced(data, pictures[place], new, str(source / place)) if new else data
-    return files
+        return _spliced(read(place), pictures[place], new, place) if new else read(place)
+
+    return LabelFiles(carried, one)
 
 
 def _carried(source: Path) -> Iterator[str]:

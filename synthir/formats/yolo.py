@@ -8,7 +8,7 @@ import functools
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from ..dataset import (
     Dataset,
     ImageRef,
     LabelCarry,
+    LabelFiles,
     check_name,
     is_picture,
     label_bytes,
     picture_folders,
     pictures_below,
     split_names,
+    steady,
 )
 from ..errors import (
     EscapingPath,
@@ -41,7 +43,8 @@ from ._yolo_rows import boxes_in, boxes_of, has_rows, label_place
 
 LOOKS_FOR = "a data.yaml with train/val and names, or a folder with labels/**/*.txt beside images/"
 ENDINGS = (".yaml", ".yml")
-Files = Callable[[Mapping[str, str]], dict[str, bytes]]
+Written = Callable[[Mapping[str, str]], bytes]
+"""The bytes of data.yaml or of a list, given the pictures that have other names."""
 
 
 @dataclass
@@ -132,12 +135,13 @@ def _read_folder(source: Path, images: Path | None) -> Dataset:
         )
     if not images:
         found.notes.append("There is no data.yaml, so none is written: a trainer needs one beside the result.")
-    return _dataset(found, lambda renames: {}, protected=(source, *([images] if images else [])))
+    return _dataset(found, {}, protected=(source, *([images] if images else [])))
 
 
 def _read_yaml(source: Path) -> Dataset:
     """A data.yaml with all it names."""
-    doc = parsed(label_bytes(source), str(source))
+    read = steady(source.parent)
+    doc = parsed(read(source.name), str(source))
     base, note = _base(doc, source)
     entries = {text: _on_disk(base, text) for _, texts in doc.splits for text in texts}
     found = Found(_root(base, source.parent, [path for path in entries.values() if path]), notes=note)
@@ -163,9 +167,11 @@ def _read_yaml(source: Path) -> Dataset:
     place, data, changes = _moved(doc, source, entries, found.root)
     found.notes += changes
 
-    def carried(renames: Mapping[str, str]) -> dict[str, bytes]:
-        return {place: data} | {listing.place: listing.written(renames) for listing in lists}
+    def moved(renames: Mapping[str, str]) -> bytes:
+        read(source.name)  # raises where it changed
+        return data
 
+    carried = {place: moved} | {listing.place: listing.written for listing in lists}
     outside = () if found.root in source.parents else (source,)
     return _dataset(found, carried, "kpt_shape" in doc.keys, (*outside, *_searched(doc, source, base, found.root)))
 
@@ -261,7 +267,7 @@ def _moved(
     new = {text: _moved_entry(text, path, root, posixpath.dirname(place)) for text, path in entries.items()}
     same = all(os.path.normpath(text) == os.path.normpath(new[text]) for text in new)
     if same and not doc.path and "download" not in doc.keys:
-        return place, label_bytes(source), ()
+        return place, doc.text.encode(), ()
     changed = [f"`{old}` is `{made}`" for old, made in new.items() if os.path.normpath(old) != os.path.normpath(made)]
     reasons = {"path": "`path:` is left out: it would lead back", "download": "`download:` is left out: it is executed"}
     said = "; ".join([why for key, why in reasons.items() if key in doc.keys] + changed)
@@ -281,7 +287,9 @@ def _moved_entry(text: str, path: Path | None, root: Path, folder: str) -> str:
     return posixpath.relpath(path.relative_to(root).as_posix() if inside else path.name, folder or ".")
 
 
-def _dataset(found: Found, carried: Files, pose: bool = False, protected: tuple[Path, ...] = ()) -> Dataset:
+def _dataset(
+    found: Found, carried: Mapping[str, Written], pose: bool = False, protected: tuple[Path, ...] = ()
+) -> Dataset:
     """The pictures with the labels that belong to them; label files without a picture are refused."""
     shelf = Shelf(lambda folder: found.root / folder)
     labels = {place: label_place(place) for place in found.pictures}
@@ -299,14 +307,19 @@ def _dataset(found: Found, carried: Files, pose: bool = False, protected: tuple[
         error = LabelWithoutPicture("a label file without picture", where=label, why=why, fix=fix)
         found.refused.append((label, error))
 
-    def files(renames: Mapping[str, str]) -> dict[str, bytes]:
-        return carried(renames) | {label: label_bytes(found.root / label) for label in [*there.values(), *orphans]}
-
+    files = functools.partial(_files, carried, (*carried, *there.values(), *orphans), steady(found.root))
     refs = tuple(ImageRef(place, path, place) for place, path in found.pictures.items())
     boxes = functools.partial(_boxes, found, there, pose)
     carry = LabelCarry(files, boxes, functools.partial(_counted, found, there, pose))
     tops = tuple(found.root / top for top in found.label_tops)
     return Dataset("yolo", found.root, refs, carry, tuple(found.refused), tuple(found.notes), (*protected, *tops))
+
+
+def _files(
+    carried: Mapping[str, Written], places: Sequence[str], read: Callable[[str], bytes], renames: Mapping[str, str]
+) -> Mapping[str, bytes]:
+    """data.yaml and lists as they must be written, all other label files as they are."""
+    return LabelFiles(places, lambda place: carried[place](renames) if place in carried else read(place))
 
 
 def _labels_elsewhere(found: Found) -> list[str]:

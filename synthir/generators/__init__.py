@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Stages(Protocol):
     """What every generator offers beside being an nn.Module: the result of each of its stages, the last one last."""
 
-    def stages(self, visible: "Tensor") -> "tuple[Tensor, ...]": ...
+    def stages(self, visible: "Tensor") -> "tuple[Tensor, ...]":
+        """Infrared (N, 1, H, W) after each stage, not clamped, of visible frames (N, 3, H, W) in [-1, 1]."""
 
 
 def settings_of(size: str) -> tuple[str, dict[str, Any]]:

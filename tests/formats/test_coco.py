@@ -52,6 +52,39 @@ def test_the_folder_with_most_of_the_pictures_wins(make: Make) -> None:
     assert [ref.place for ref in read(root / "ann.json").images] == ["a.jpg", "b.jpg"]
 
 
+def test_a_partial_download_is_no_empty_one(make: Make) -> None:
+    names = [f"{number:03d}.jpg" for number in range(100)]
+    root = make({"ann.json": coco(*names), **{f"images/{name}": (8, 8) for name in names[20:]}})
+    make(dict.fromkeys(names[:3], (8, 8)))
+    dataset = read(root / "ann.json")
+    assert [ref.place for ref in dataset.images] == [f"images/{name}" for name in names[20:]]
+    assert [name for name, _ in dataset.refused] == names[:20]
+
+
+def test_one_picture_of_a_thousand_is_found(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number % 7}/{number:04d}.jpg" for number in range(1000)]
+    odd = ["/etc/hosts/a.jpg", "x\0.jpg", "../a.jpg", "", "http://example.org/a.jpg"]
+    root = make({"annotations/ann.json": coco(*odd, *names), f"images/{names[777]}": (8, 8)})
+    asked: list[Any] = []
+    real = os.stat
+
+    def counting(path: Any, **named: Any) -> os.stat_result:
+        asked.append(path)
+        return real(path, **named)
+
+    monkeypatch.setattr(os, "stat", counting)
+    dataset = read(root / "annotations/ann.json")
+    assert [ref.place for ref in dataset.images] == [f"images/{names[777]}"]
+    assert len(asked) < 500
+
+
+def test_a_folder_with_the_pictures_is_shown_also_where_the_first_is_missing(make: Make) -> None:
+    names = [f"{number}.jpg" for number in range(50)]
+    root = make({"ann.json": coco(*names), "a/x.jpg": (8, 8), **{f"z/{name}": (8, 8) for name in names[20:]}})
+    with pytest.raises(MissingPicture, match=r"none of 50 pictures is there.*e\.g\. [^ ]*/source/z$"):
+        read(root / "ann.json")
+
+
 def test_pictures_far_away_go_to_images(make: Make, tmp_path: Path) -> None:
     root = make({"x/y/z/ann.json": coco("d/a.jpg"), "far/away/d/a.jpg": (12, 8)})
     dataset = read(root / "x/y/z/ann.json", root / "far/away")

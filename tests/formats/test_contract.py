@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from synthir import folders
+from synthir.errors import BrokenLabels
 from synthir.files import sha256_tree
 from synthir.formats import read, recognised
 
@@ -43,6 +44,21 @@ def test_labels_are_the_bytes_that_were_read(name: str) -> None:
     files = read(GOLDEN / name / says["source"]).labels.files({})
     assert sorted(files) == says["labels"]
     assert files == {place: (GOLDEN / name / "source" / place).read_bytes() for place in says["labels"]}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_label_file_that_goes_or_changes_is_said(name: str, tmp_path: Path) -> None:
+    says = expected(name)
+    for harm in (Path.unlink, lambda path: path.write_bytes(b"other")):
+        for place in says["labels"]:
+            shutil.rmtree(tmp_path / "source", ignore_errors=True)
+            shutil.copytree(GOLDEN / name / "source", tmp_path / "source")
+            dataset = read(tmp_path / says["source"])
+            before = dict(dataset.labels.files({}))
+            assert before[place] == (tmp_path / "source" / place).read_bytes()
+            harm(tmp_path / "source" / place)
+            with pytest.raises(BrokenLabels, match=place.rpartition("/")[2]):
+                dict(dataset.labels.files({}))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -127,7 +127,7 @@ def test_splits_first_then_pictures(make: Make) -> None:
         export |= {f"{split}/images/{name}.jpg": (8, 8), f"{split}/labels/{name}.txt": ROW}
     dataset = read(make(export))
     assert [ref.place for ref in dataset.images] == ["train/images/a.jpg", "train/images/b.jpg", "valid/images/c.jpg"]
-    files = dataset.labels.files({})
+    files = dict(dataset.labels.files({}))
     assert files.pop("data.yaml") == b"train: train/images\nval: valid/images\nnc: 1\n"
     assert sorted(files) == ["train/labels/a.txt", "train/labels/b.txt", "valid/labels/c.txt"]
 

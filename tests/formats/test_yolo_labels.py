@@ -9,7 +9,7 @@ from PIL import Image
 from synthir.errors import UnsupportedPicture
 from synthir.formats import read
 from synthir.formats._yolo_rows import size_of
-from synthir.journal import job_of
+from synthir.manifest import job_of
 from synthir.summary import summarise
 from tests.fake_engine import fake_spec
 

@@ -1,0 +1,73 @@
+"""What a caller of a conversion may choose, each choice checked before anything is read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import EngineIncompatible, UsageError
+from .images import cannot_write
+from .specs import EngineSpec, Polarity
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller may choose."""
+
+    ext: str = "keep"
+    """Extension of the infrared pictures: keep, jpg, png or tif."""
+    channels: int = 1
+    """1, or 3 equal ones for tools that cannot read one."""
+    bit_depth: int = 8
+    """Bits a sample, 8 or 16; 16 fits png and tif."""
+    polarity: Polarity = Polarity.WHITE_HOT
+    """Which end of the grey scale is hot."""
+    max_side: int = 0
+    """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
+    batch: int = 1
+    """Pictures a call of the engine; an engine built for another fixed number says so."""
+    limit: int = 0
+    """Pictures to convert, the first ones; 0 is all."""
+    workers: int = 3
+    """Threads that decode and encode; one more than two cores, since writes wait for the disk."""
+    strict: bool = False
+    """Stop at the first refused picture."""
+    max_failures: int = -1
+    """Stop when more pictures than this are refused; -1 is never."""
+    overwrite: bool = False
+    """Take away what an earlier conversion wrote into the target, and begin anew. Other files there stay."""
+    resume: bool = False
+    """Insist that there is a job to go on with. Without it one is gone on with where there is one."""
+
+    def shaping(self) -> dict[str, Any]:
+        """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
+        names = ("ext", "channels", "bit_depth", "polarity", "max_side", "batch")
+        return {name: str(value) if isinstance(value := getattr(self, name), str) else value for name in names}
+
+    def allowed_failures(self) -> float:
+        """Refused pictures that do not stop the job."""
+        most = self.max_failures if self.max_failures >= 0 else float("inf")
+        return 0 if self.strict else most
+
+
+DEFAULTS = Options()
+"""What a caller gets who chooses nothing."""
+
+
+def check_options(options: Options, spec: EngineSpec) -> None:
+    """Raises UsageError naming every option that cannot be, EngineIncompatible for another batch than the engine's."""
+    wrong = [
+        *([f"ext {options.ext}"] if options.ext not in ("keep", "jpg", "png", "tif") else []),
+        *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
+        *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
+        *(f"{name} {value}" for name in ("max_side", "limit") if (value := getattr(options, name)) < 0),
+        *(f"{name} {value}" for name in ("batch", "workers") if (value := getattr(options, name)) < 1),
+        *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),
+        *(["overwrite and resume together"] if options.overwrite and options.resume else []),
+        *(["strict and max_failures together"] if options.strict and options.max_failures >= 0 else []),
+    ]
+    if wrong:
+        raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
+    if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, options.channels)):
+        raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
+    if spec.batch and options.batch not in (1, spec.batch):
+        fix = f"--batch {spec.batch}, or compile an engine for any batch"
+        raise EngineIncompatible(f"the engine runs {spec.batch} pictures a call", where=spec.generator, fix=fix)

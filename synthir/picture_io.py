@@ -1,0 +1,119 @@
+"""One picture before and after the engine: read, decode, pad -> Frame; infrared -> encoded, written, told of.
+
+What is wrong with one picture is returned, so that it costs that picture; what ends the job is raised.
+"""
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from .dataset import ImageRef
+from .engine import Float32
+from .errors import (
+    EngineOutput,
+    MissingPicture,
+    OversizedPicture,
+    SynthIRError,
+    TargetError,
+    UnreadablePicture,
+    UnsupportedPicture,
+)
+from .files import sha256_bytes, write_atomic
+from .frames import UInt8, from_network, grow, pad, shrink
+from .images import decode, encode
+from .manifest import Converted
+from .plan import Plan, check_fits
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What must be known of a picture when its infrared comes back."""
+
+    seen: tuple[int, int]
+    """Height and width of what the network sees, in pixels, without padding."""
+    size: tuple[int, int]
+    """Height and width of the picture, in pixels."""
+    sha256: str
+    """Of the file."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture on its way to the engine."""
+
+    visible: UInt8
+    """(Hp, Wp, 3), padded; it becomes float32, four times as large, only when the engine takes it."""
+    origin: Origin
+
+
+Outcome = Converted | SynthIRError
+
+
+def load(plan: Plan, index: int) -> Frame | SynthIRError:
+    """Read and decode one picture, or say why not."""
+    ref, options = plan.images[index], plan.options
+    try:
+        data = read(ref)
+        rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
+        small = shrink(rgb, options.max_side)
+        visible = pad(small, plan.spec.stride)
+        check_fits(visible.shape[0], visible.shape[1], plan.spec, ref.where)
+        return Frame(visible, Origin(small.shape[:2], rgb.shape[:2], sha256_bytes(data)))
+    except SynthIRError as error:
+        return error
+    except (MemoryError, cv2.error) as error:
+        return too_large(error, ref.where)
+
+
+def read(ref: ImageRef) -> bytes:
+    """The bytes of a picture. Raises MissingPicture, UnreadablePicture."""
+    try:
+        return ref.path.read_bytes()
+    except FileNotFoundError:
+        fix = "put it back, or take its entry out"
+        raise MissingPicture("the picture is gone", where=ref.where, why=str(ref.path), fix=fix) from None
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise UnreadablePicture("the file cannot be read", where=ref.where, why=why, fix="check its rights") from error
+
+
+def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
+    """Encode and write one result durably, or say why it is no picture. Raises NoSpace, TargetError."""
+    options, place = plan.options, plan.places[index]
+    try:
+        invert = options.polarity != plan.spec.polarity
+        grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
+        data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)
+        write(plan.target / place, data)
+    except (UnsupportedPicture, EngineOutput) as error:
+        return error
+    except (MemoryError, cv2.error) as error:
+        return too_large(error, plan.images[index].where)
+    return Converted(place, sha256_bytes(data), origin.sha256)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file; its name is left to fsync_folder.
+
+    Raises UnsupportedPicture for a name that the disk does not take, NoSpace, TargetError for what else it says.
+    """
+    try:
+        write_atomic(path, data, named=False)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        if error.errno in (errno.EINVAL, errno.ENAMETOOLONG, errno.EILSEQ):
+            raise UnsupportedPicture(
+                "the disk does not take this name", where=str(path), why=why, fix="rename the file"
+            ) from error
+        raise TargetError(
+            "cannot write", where=str(path), why=why, fix="check rights and disk, run it again"
+        ) from error
+
+
+def too_large(error: Exception, where: str) -> OversizedPicture:
+    """The refusal of a picture that there is no memory for, or that has more pixels a side than OpenCV takes."""
+    why = " ".join(str(error).split())[:200] or "out of memory"
+    fix = "cut it into tiles, let the network see less with --max-side 1280, or --workers 1"
+    return OversizedPicture("the picture is too large to work on here", where=where, why=why, fix=fix)
