@@ -58,10 +58,25 @@ class TrainConfig:
     save_every: int = 250
     """Steps between saved states and validations."""
     weights: Weights = field(default_factory=Weights)
+    finish_from: int = 0
+    """Step from which on `finish` counts and not `weights`; 0 is never."""
+    finish: Weights = field(default_factory=Weights)
+    """Loss weights of the last steps: less adversarial, and what was made up along the way is smoothed out again."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def weights_at(self, step: int) -> Weights:
+        """The loss weights of a step, counted from 0."""
+        return self.finish if self.finish_from and step >= self.finish_from else self.weights
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps, batch=self.batch, save_every=self.save_every, block=self.block)
         at_least(1, validate_most=self.validate_most, discriminator_width=self.discriminator_width)
         at_least(2, validate_share=self.validate_share)
-        at_least(0, warmup=self.warmup, learning_rate=self.learning_rate, ema=self.ema, clip=self.clip)
+        at_least(
+            0,
+            finish_from=self.finish_from,
+            warmup=self.warmup,
+            learning_rate=self.learning_rate,
+            ema=self.ema,
+            clip=self.clip,
+        )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from . import objectives
 from .checkpoint import copy_average
 from .errors import ConfigError
-from .train_config import TrainConfig
+from .train_config import TrainConfig, Weights
 
 
 @dataclass
@@ -48,8 +48,9 @@ def train_step(config: TrainConfig, state: State, visible: Tensor, infrared: Ten
         stages = [stage.float() for stage in state.generator.stages(visible)]  # type: ignore[operator]
     fake = stages[-1].clamp(-1.1, 1.1)
     judged = improve_discriminator(config, state, visible, infrared, fake.detach(), rate)
-    terms = generator_terms(config, state, visible, infrared, stages, fake)
-    total = torch.stack([getattr(config.weights, name) * term for name, term in terms.items()]).sum()
+    weights = config.weights_at(step)
+    terms = generator_terms(config, weights, state, visible, infrared, stages, fake)
+    total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
     improve(state.generator_optimiser, state.generator, total, rate, config.clip)
     copy_average(state.average, state.generator, min(config.ema, (1.0 + step) / (10.0 + step)))
     return {"rate": rate, "discriminator": judged, **{name: term.item() for name, term in terms.items()}}
@@ -67,15 +68,21 @@ def improve_discriminator(
 
 
 def generator_terms(
-    config: TrainConfig, state: State, visible: Tensor, infrared: Tensor, stages: list[Tensor], fake: Tensor
+    config: TrainConfig,
+    weights: Weights,
+    state: State,
+    visible: Tensor,
+    infrared: Tensor,
+    stages: list[Tensor],
+    fake: Tensor,
 ) -> dict[str, Tensor]:
     """The loss terms of the generator by the names of Weights, each stage weighted."""
-    if len(stages) != len(config.weights.stages):
-        why = f"{config.generator} has {len(stages)} stages, weights.stages has {len(config.weights.stages)} numbers"
+    if len(stages) != len(weights.stages):
+        why = f"{config.generator} has {len(stages)} stages, weights.stages has {len(weights.stages)} numbers"
         raise ConfigError("stages and their weights differ", why=why, fix="give weights.stages one number a stage")
-    hot = objectives.hot_weights(infrared, config.weights.hot)
+    hot = objectives.hot_weights(infrared, weights.hot)
     terms = dict.fromkeys(("l1", "aligned", "structure", "gradient"), infrared.new_zeros(()))
-    for weight, stage in zip(config.weights.stages, stages, strict=True):
+    for weight, stage in zip(weights.stages, stages, strict=True):
         aligned = objectives.align(stage, infrared)
         terms["l1"] = terms["l1"] + weight * objectives.weighted_l1(stage, infrared, hot)
         terms["aligned"] = terms["aligned"] + weight * objectives.weighted_l1(aligned, infrared, hot)

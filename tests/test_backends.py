@@ -1,14 +1,18 @@
 """Every file in synthir/backends keeps the contract; a new one is tested by being there."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import torch
 
-from synthir.engine import Engine
-from synthir.errors import BackendMissing, EngineIncompatible
+from synthir import compile as compiling
+from synthir.checkpoint import load_model
+from synthir.compile import compile_engine, measure
+from synthir.engine import Engine, read_payload
+from synthir.errors import AgreementFailed, BackendMissing, EngineIncompatible
 from synthir.files import sha256_bytes
 from synthir.folders import load, names
 from synthir.specs import Band, EngineSpec, Polarity, Precision
@@ -98,3 +102,28 @@ def test_bfloat16_papers_run_in_float32_where_there_is_no_bfloat16_and_say_so(
     with backend.start(payload, exact) as wanted, backend.start(payload, low) as got:
         assert got.spec == exact, "the manifest must say what ran"
         np.testing.assert_array_equal(got.run(visible), wanted.run(visible))
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny cascade as a model folder; OpenVINO computes in bfloat16 here, and no bfloat16 reaches the bar."""
+    if Precision.BFLOAT16 not in load("synthir.backends", "openvino").precisions():
+        pytest.skip("this CPU does not compute in bfloat16")
+    monkeypatch.setitem(compiling.BAR_DB, Precision.BFLOAT16, 500.0)
+    return tiny.model_folder(tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_bfloat16_that_misses_the_bar_gives_way_to_float32(model: Path) -> None:
+    spec, files = read_payload(compile_engine(model, model.with_name("made.xml"), "openvino"))
+    assert spec.precision == Precision.FLOAT32
+    low, (network, _) = msgspec.structs.replace(spec, precision=Precision.BFLOAT16), load_model(model)
+    rejected = measure(network, low, files, load("synthir.backends", "openvino").start)
+    assert spec.agreement and rejected.psnr_db < 80.0 <= spec.agreement.psnr_db
+
+
+@pytest.mark.slow
+def test_bfloat16_that_was_asked_for_is_not_replaced(model: Path) -> None:
+    with pytest.raises(AgreementFailed, match=r"dB in bfloat16, the bar is 500 dB.*--precision float32"):
+        compile_engine(model, model.with_name("made.xml"), "openvino", Precision.BFLOAT16)
+    assert [path.name for path in model.parent.iterdir()] == ["model"]

@@ -1,13 +1,27 @@
 """The benchmark measures what it says; its numbers are nobody's test."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from synthir import formats
-from synthir.benchmarks import Result, bench_convert, figure, in_child, make_pictures, pipeline_alone
+from synthir.benchmarks import (
+    Result,
+    bench_convert,
+    figure,
+    first_picture,
+    in_child,
+    make_coco,
+    make_pictures,
+    pipeline_alone,
+    planning,
+    waiting,
+    with_engine,
+    without_engine,
+)
 from synthir.convert import verify
-from synthir.errors import UnrecognisedDataset, UsageError
+from synthir.errors import TargetError, UnrecognisedDataset, UsageError
 
 
 def test_pictures_are_made_as_told(tmp_path: Path) -> None:
@@ -45,3 +59,50 @@ def test_an_error_in_a_child_comes_back_whole(tmp_path: Path) -> None:
     with pytest.raises(UnrecognisedDataset) as caught:
         in_child(pipeline_alone, tmp_path / "nowhere", tmp_path / "out")
     assert caught.value.where == str(tmp_path / "nowhere") and caught.value.fix
+
+
+def test_the_coco_file_is_as_large_as_told_and_can_be_planned(tmp_path: Path) -> None:
+    source = make_coco(tmp_path / "coco", images=30, annotations=70)
+    content = json.loads(source.read_text())
+    assert [image["id"] for image in content["images"]] == list(range(30))
+    assert [shape["image_id"] for shape in content["annotations"]] == [*range(30), *range(30), *range(10)]
+    places = [ref.place for ref in formats.read(source).images]
+    assert places == [f"images/{number:012d}.jpg" for number in range(30)]
+
+
+def test_planning_is_measured_on_that_file(tmp_path: Path) -> None:
+    time, memory = planning(tmp_path / "coco", repeats=1, images=300, annotations=2000)
+    assert time.name == "plan COCO, 300 images, 2,000 annotations" and memory.name == f"{time.name}: peak memory"
+    assert time.value > 0 and 20 < memory.value < 600
+    assert not (tmp_path / "coco-out").exists()
+
+
+def test_runs_with_an_engine_convert_all_pictures(tmp_path: Path, small_engine: Path) -> None:
+    alone, whole = with_engine(small_engine, tmp_path, pictures=2, repeats=2)
+    assert len(alone) == len(whole) == 2 and min(*alone, *whole) > 0
+    for out in ("out0", "out1"):
+        report = verify(tmp_path / out, tmp_path / "src")
+        assert (report.pictures, report.problems) == (2, ())
+
+
+def test_runs_without_an_engine_convert_few_pictures_and_many(tmp_path: Path) -> None:
+    rate, few, many = without_engine(tmp_path, many=20, repeats=1)
+    assert (few.name, many.name) == ("peak memory, 2 pictures", "peak memory, 20 pictures")
+    assert rate.value > 0 and min(few.value, many.value) > 30
+    assert [verify(tmp_path / out).pictures for out in ("out0", "out")] == [2, 20]
+
+
+def test_the_first_picture_is_waited_for_in_a_fresh_process(tmp_path: Path, small_engine: Path) -> None:
+    assert first_picture(small_engine, tmp_path, repeats=1).value > 0
+    assert verify(tmp_path / "out0", tmp_path / "src").problems == ()  # it was left to finish
+
+
+def test_a_command_that_fails_has_no_figure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TargetError, match=r"synthir convert nowhere: .*exit status 1.*run it alone"):
+        waiting(["convert", "nowhere"])
+    assert capfd.readouterr().err.startswith("SIR")  # its own line says why
+
+
+def test_a_command_that_does_not_write_the_file_has_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=r"it did not write .*never"):
+        waiting(["--help"], tmp_path / "never")

@@ -82,7 +82,8 @@ def test_a_fresh_cascade_passes_the_detail_of_the_luminance_through() -> None:
     fine, middle, sharpness = cascade.local_detail(cascade.luminance(visible))
     expected = 0.1 * (cascade.grow(middle, 4) + fine * cascade.grow(sharpness, 4))
     with torch.no_grad():
-        torch.testing.assert_close(module.stages(visible)[-1], expected)  # type: ignore[operator]
+        # `choose` starts as bilinear interpolation but for a thousandth.
+        torch.testing.assert_close(module.stages(visible)[-1], expected, atol=5e-3, rtol=0.0)  # type: ignore[operator]
 
 
 def test_flat_pictures_stay_flat_without_checkerboard() -> None:
@@ -90,6 +91,29 @@ def test_flat_pictures_stay_flat_without_checkerboard() -> None:
     with torch.no_grad():
         middle = tiny.network()(visible)[..., 96:160, 128:192]
     assert middle.max() - middle.min() < 1e-4
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_choosing_starts_as_bilinear_and_takes_what_it_is_told(factor: int) -> None:
+    coarse = torch.from_numpy(tiny.frames(6, 1, 1, 5, 7))
+    with torch.no_grad():
+        started = cascade.choose(coarse, cascade.choice_head(4, factor)(torch.randn(1, 4, 5, 7)), factor)
+    torch.testing.assert_close(started, cascade.grow(coarse, factor), atol=0.05, rtol=0.0)
+    # The left neighbour (4th of nine) and nothing else, for every fine pixel.
+    left = torch.zeros(1, 9, factor * factor, 5, 7)
+    left[:, 3] = 100.0
+    moved = cascade.choose(coarse, left.flatten(1, 2), factor)
+    expected = coarse[..., [0, 0, 1, 2, 3, 4, 5]].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    torch.testing.assert_close(moved, expected)
+
+
+def test_each_fine_pixel_chooses_for_itself() -> None:
+    coarse = torch.arange(9.0).reshape(1, 1, 3, 3)
+    choice = torch.zeros(1, 9, 4, 3, 3)
+    for fine, neighbour in enumerate((1, 3, 5, 7)):  # above, left, right, below: the four pixels of a 2x2 cell
+        choice[:, neighbour, fine] = 100.0
+    middle = cascade.choose(coarse, choice.flatten(1, 2), 2)[0, 0, 2:4, 2:4]
+    torch.testing.assert_close(middle, torch.tensor([[1.0, 3.0], [5.0, 7.0]]))
 
 
 def test_local_detail_is_alike_in_shade_and_in_light() -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from synthir import shipped
+from synthir.checkpoint import load_model
+from synthir.compile import compare
+from synthir.engine import open_engine
 from synthir.errors import UnknownName
 
 ROOT = Path(__file__).parents[1]
@@ -41,3 +44,11 @@ def test_the_nearest_model_is_named(default_model: Path) -> None:
     with pytest.raises(UnknownName, match=f"nearest is {default_model.name}"):
         shipped.model_folder("cascade-lwr-s")
     assert shipped.model_folder(default_model.name) == default_model
+
+
+def test_the_shipped_engine_computes_what_the_shipped_weights_say(default_model: Path) -> None:
+    network, _ = load_model(default_model)
+    with open_engine(default_model / shipped.PAYLOAD) as engine:
+        stated, found = engine.spec.agreement, compare(network, engine)
+    assert stated and stated.pictures == found.pictures >= 3
+    assert found.psnr_db > stated.psnr_db - 1.0  # dB; a CPU without bfloat16 computes in float32, which is nearer

@@ -126,6 +126,23 @@ def test_one_weight_a_stage(pairs: Path, tmp_path: Path) -> None:
         train(replace(CONFIG, weights=Weights(stages=(0.5, 1.0))), pairs, tmp_path / "run", seed=0)
 
 
+def test_the_last_steps_have_their_own_weights(pairs: Path, tmp_path: Path) -> None:
+    """Equal up to that step, another model after it; resumed there, the same bytes."""
+    late = replace(CONFIG, finish_from=2, finish=Weights(adversarial=0.0, l1=9.0))
+    first, last = late.weights_at(1), late.weights_at(2)
+    assert (first, last, CONFIG.weights_at(3)) == (late.weights, late.finish, CONFIG.weights)
+    for steps, same in ((2, True), (3, False)):
+        one, two = (
+            train(replace(config, steps=steps, warmup=0), pairs, tmp_path / f"{steps}{config.finish_from}", seed=1)
+            for config in (CONFIG, late)
+        )
+        assert ((one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()) is same
+    whole = train(late, pairs, tmp_path / "whole", seed=3)
+    for _ in range(late.steps):
+        parts = train(late, pairs, tmp_path / "parts", seed=3, max_minutes=0.0)
+    assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

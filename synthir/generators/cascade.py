@@ -10,7 +10,8 @@ and Sharp U-Net (Zunair and Ben Hamza 2021), the third DnCNN (Zhang et al. 2017)
 own detail, and residuals on top of it, is ours: objects stay where they are.
 
 Stages 1 and 2 never paint pixels: they say at a quarter and at half resolution how bright a place is and how much of
-the luminance's own detail shows there, positive or negative. Frames are multiples of STRIDE pixels.
+the luminance's own detail shows there, positive or negative. Brightness is resized by `choose`, whose edges can follow
+those of the visible picture: resized bilinearly, a warm person gets a halo. Frames are multiples of STRIDE pixels.
 """
 
 from dataclasses import dataclass
@@ -68,10 +69,13 @@ class BorderConv(nn.Conv2d):
         self.border = dilation
 
     def forward(self, input: Tensor) -> Tensor:
-        x, n = input, self.border
-        x = torch.cat((x[..., :1].expand(-1, -1, -1, n), x, x[..., -1:].expand(-1, -1, -1, n)), dim=3)
-        x = torch.cat((x[..., :1, :].expand(-1, -1, n, -1), x, x[..., -1:, :].expand(-1, -1, n, -1)), dim=2)
-        return super().forward(x)
+        return super().forward(repeat_border(input, self.border))
+
+
+def repeat_border(x: Tensor, n: int) -> Tensor:
+    """The outermost pixels once more, n times on each side."""
+    x = torch.cat((x[..., :1].expand(-1, -1, -1, n), x, x[..., -1:].expand(-1, -1, -1, n)), dim=3)
+    return torch.cat((x[..., :1, :].expand(-1, -1, n, -1), x, x[..., -1:, :].expand(-1, -1, n, -1)), dim=2)
 
 
 def conv(inputs: int, outputs: int, *, step: int = 1, dilation: int = 1, deep: bool = False) -> nn.Sequential:
@@ -85,9 +89,9 @@ def conv(inputs: int, outputs: int, *, step: int = 1, dilation: int = 1, deep: b
     return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def head(inputs: int, outputs: int) -> nn.Conv2d:
+def head(inputs: int, outputs: int, size: int = 3) -> nn.Conv2d:
     """The last convolution of a stage; starts at zero, so that a stage begins by changing nothing."""
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -102,6 +106,30 @@ def patches(inputs: int, outputs: int, step: int) -> nn.Sequential:
 def grow(x: Tensor, factor: int = 2) -> Tensor:
     """Resize up, bilinear: what a convolution follows, or what is smooth already, shows no checkerboard."""
     return F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+def choose(x: Tensor, choice: Tensor, factor: int) -> Tensor:
+    """Resize (N, 1, h, w) up; each fine pixel is a mean, weighted as `choice` says, of the 3x3 coarse ones around it.
+
+    choice: (N, 9 * factor * factor, h, w), before the softmax. Convex upsampling of RAFT (Teed and Deng 2020). A mean
+    invents nothing: what is flat stays flat.
+    """
+    height, width = x.shape[2:]
+    wide = repeat_border(x, 1)
+    around = torch.cat([wide[..., i : i + height, j : j + width] for i in range(3) for j in range(3)], dim=1)
+    weights = torch.softmax(choice.reshape(choice.shape[0], 9, factor * factor, height, width), dim=1)
+    return F.pixel_shuffle((weights * around.unsqueeze(2)).sum(dim=1), factor)
+
+
+def choice_head(inputs: int, factor: int) -> nn.Conv2d:
+    """The layer that decides what `choose` takes; starts as bilinear interpolation, whatever the picture."""
+    layer = head(inputs, 9 * factor * factor, size=1)
+    distance = torch.arange(factor).add(0.5).div(factor).sub(0.5)
+    axis = torch.stack((-distance, 1.0 - distance.abs(), distance)).clamp(min=0.0)
+    both = torch.einsum("ai,bj->abij", axis, axis).flatten()
+    with torch.no_grad():
+        layer.bias.copy_((both + 1e-3).log())  # type: ignore[union-attr]
+    return layer
 
 
 def luminance(visible: Tensor) -> Tensor:
@@ -194,6 +222,7 @@ class Structure(nn.Module):
         self.deepest = conv(deepest, deepest, deep=True)
         self.up = nn.ModuleList(conv(a + b, a) for a, b in levels)
         self.maps = head(first, 3)
+        self.choice = choice_head(first, 4)
 
     def forward(self, visible: Tensor) -> tuple[Tensor, Tensor]:
         skips = [self.enter(visible)]
@@ -204,8 +233,8 @@ class Structure(nn.Module):
             x = up(torch.cat((grow(x), skips.pop()), dim=1))
         offset, middle_gain, fine_gain = self.maps(x).chunk(3, dim=1)
         fine, middle, sharpness = local_detail(luminance(visible))
-        smooth = torch.cat((offset + (0.1 + middle_gain) * middle, 0.1 + fine_gain, sharpness), dim=1)
-        base, gain, sharpness = grow(smooth, 4).chunk(3, dim=1)
+        base = choose(offset + (0.1 + middle_gain) * middle, self.choice(x), 4)
+        gain, sharpness = grow(torch.cat((0.1 + fine_gain, sharpness), dim=1), 4).chunk(2, dim=1)
         fine = fine * sharpness
         return base + gain * fine, fine
 
@@ -245,8 +274,9 @@ class Heat(nn.Module):
         self.second = HeatUNet(first, channels, channels[:-1])
         self.merge = conv(2 * first, 2 * fine)
         self.edges = patches(4, fine, 2)
-        self.refine = conv(3 * fine, fine)
+        self.refine = nn.Sequential(conv(3 * fine, fine), conv(fine, fine))
         self.maps = head(fine, 2)
+        self.choice = choice_head(fine, 2)
 
     def forward(self, visible: Tensor, structure: Tensor, fine: Tensor) -> Tensor:
         seen = torch.cat((visible, structure), dim=1)
@@ -255,8 +285,9 @@ class Heat(nn.Module):
         # DoubleU-Net: the first network's answer says where the second one looks.
         second, _ = self.second(quarter * torch.sigmoid(self.gate(first)), skips)
         half = grow(self.merge(torch.cat((first, second), dim=1)))
-        offset, gain = grow(self.maps(self.refine(torch.cat((half, self.edges(seen)), dim=1)))).chunk(2, dim=1)
-        result: Tensor = structure + offset + gain * fine
+        x = self.refine(torch.cat((half, self.edges(seen)), dim=1))
+        offset, gain = self.maps(x).chunk(2, dim=1)
+        result: Tensor = structure + choose(offset, self.choice(x), 2) + grow(gain) * fine
         return result
 
 
