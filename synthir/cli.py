@@ -116,7 +116,8 @@ def convert(
         )
         console.say(
             quiet or not planned.done,
-            f"resuming: {len(planned.done)} are done; they are read to see that they are as written",
+            f"{'resuming' if len(planned.done) < len(planned.images) else 'nothing left to do'}: "
+            f"{len(planned.done)} are done; they are read to see that they are as written",
         )
         if dry_run:
             return _dry(intact(planned), as_json)
@@ -137,8 +138,8 @@ def _dry(planned: "Plan", as_json: bool) -> int:
         "estimated_bytes": planned.estimated_bytes,
         "refused": [{"name": name, "code": error.code, "message": str(error)} for name, error in planned.refused],
     }
-    size, some = console.size(planned.estimated_bytes), console.many(left, "picture")
-    text = f"would convert {some} to {planned.target}, at least {size}, and refuse {len(planned.refused)}"
+    text = f"would convert {console.many(left, 'picture')} to {planned.target} and refuse {len(planned.refused)}"
+    text += "; pictures are not opened by a dry run, so broken ones are found later"
     console.result(as_json, data, text)
     return SOME_REFUSED if planned.refused else 0
 
@@ -174,6 +175,7 @@ def verify_(out: Path, source: Path | None, as_json: bool) -> int:
     seen += f", {console.many(report.inputs, 'source picture')}" if source else ""
     seen += f", {console.many(report.source_labels, 'source label file')}" if source else ""
     text = f"{out}: {console.many(len(faults), 'fault')} in {seen}" if faults else f"{out}: {seen}, all as written"
+    text += f"; {report.refused} were refused when it was made, see synthir.json" if report.refused else ""
     data = {name: getattr(report, name) for name in ("pictures", "labels", "inputs", "source_labels", "refused")}
     console.result(as_json, {**data, "problems": faults}, text)
     return NOT_VERIFIED if faults else 0

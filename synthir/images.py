@@ -75,7 +75,7 @@ def decode(data: bytes, where: str, declared: tuple[int, int] | None = None) -> 
         fix = "cut it into tiles first, or --workers 1"
         raise OversizedPicture("no memory to decode the picture", where=where, fix=fix) from None
     except FAULTS as error:
-        fix = "open and save it again, or take it out of the dataset"
+        fix = "replace it by a good copy, or take it out of the dataset"
         why = str(error) or type(error).__name__
         raise UnreadablePicture("the picture cannot be decoded", where=where, why=why, fix=fix) from error
 
@@ -106,7 +106,7 @@ def turned(image: ImageFile, orientation: int, where: str, declared: tuple[int, 
     if declared not in (None, upright, stored):
         why = f"the labels say {declared[0]}x{declared[1]}, the file holds {stored[0]}x{stored[1]}"
         why += f", EXIF orientation {orientation}" if orientation != 1 else ""
-        fix = "correct width and height in the labels, or put the picture back that they were drawn on"
+        fix = "put the picture back that the labels were drawn on, or correct them and convert anew with --overwrite"
         raise SizeMismatch("declared size is not the real size", where=where, why=why, fix=fix)
     want_upright = declared in (None, upright)
     if want_upright == loaded_upright or orientation not in TURNS:

@@ -34,7 +34,8 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def differences(self, other: "Job") -> list[str]:
         """What differs, in words: `engine`, `option ext: keep, now png`."""
         fields = ("engine", "format", "labels", "version")
-        found = [name for name in fields if getattr(self, name) != getattr(other, name)]
+        said = {"labels": "label files changed since it began"}
+        found = [said.get(name, name) for name in fields if getattr(self, name) != getattr(other, name)]
         names = sorted({*self.options, *other.options})
         pairs = [(name, self.options.get(name), other.options.get(name)) for name in names]
         return found + [f"option {name}: {old}, now {new}" for name, old, new in pairs if old != new]

@@ -57,8 +57,9 @@ class SynthIR:
 
         Raises UnsupportedPicture for another shape or dtype, EngineOutput where the engine fails on it.
         """
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
-            why = f"expected (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}"
+        shape, kind = np.shape(rgb), getattr(rgb, "dtype", type(rgb).__name__)
+        if len(shape) != 3 or shape[2] != 3 or kind != np.uint8 or 0 in shape:
+            why = f"expected (H, W, 3) uint8 RGB, got {shape} {kind}"
             raise UnsupportedPicture("not a visible picture", why=why, fix="np.asarray(Image.open(...).convert('RGB'))")
         return paint(self._engine, rgb)
 

@@ -36,12 +36,14 @@ def verify(target: Path, source: Path | None = None, workers: int = 2) -> Report
 
     source: the source root or a folder in it, the one picture, or the label file that was converted. Label files that
     were read from outside the source root are not there to be checked.
-    Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest, or no
-    picture near the label file.
+    Faults of single files are in Report.problems. Raises VerificationFailed where there is no readable manifest, or
+    none of the pictures in the source.
     """
     manifest = read_manifest(target)
     if source and source.is_file() and not is_picture(source.name):
         source = root_near(source, manifest)
+    if source and not source.exists():
+        raise VerificationFailed("no such source", where=str(source), fix="give what was converted with --source")
     inputs, labels = sources_of(manifest, source) if source else ([], [])
     written = [(target / place, sha256, AGAIN) for place, sha256 in listing(manifest).items()]
     read = [(path, sha256, PUT_BACK) for path, sha256 in [*inputs, *labels]]
@@ -92,13 +94,30 @@ def sources_of(manifest: Manifest, source: Path) -> tuple[Pinned, Pinned]:
     """Pictures and label files of the source, and their hashes; of a folder of it, the label files below that."""
     names = [(picture.source or picture.place, picture.source_sha256) for picture in manifest.pictures]
     if source.is_file():
-        return [(source, sha256) for _, sha256 in names], []
+        return [one_of(source, names)], []
     above = above_of(source, [name for name, _ in names])
     labels = [(label.place, label.source_sha256) for label in manifest.labels if not label.outside]
     labels = [(place, sha256) for place, sha256 in labels if place.startswith(above)]
     depth = above.count("/")
     pictures = [(source.joinpath(*name.split("/")[depth:]), sha256) for name, sha256 in names]
     return pictures, [(source / place.removeprefix(above), sha256) for place, sha256 in labels]
+
+
+def one_of(source: Path, names: list[tuple[str, str]]) -> tuple[Path, str]:
+    """One picture with the hash it was converted from: that of the name that is most like its path.
+
+    Raises VerificationFailed where no picture of that name was converted.
+    """
+    here = source.absolute().parts[::-1]
+
+    def alike(name: str) -> int:
+        return next((n for n, part in enumerate(name.split("/")[::-1]) if part != here[n]), len(name.split("/")))
+
+    name, sha256 = max(names, key=lambda pinned: alike(pinned[0]), default=("", ""))
+    if len(names) != 1 and not (name and alike(name)):
+        fix = "give the folder or the label file that was converted"
+        raise VerificationFailed("no picture of that name was converted", where=str(source), fix=fix)
+    return source, sha256
 
 
 def root_near(label: Path, manifest: Manifest) -> Path:
@@ -112,10 +131,16 @@ def root_near(label: Path, manifest: Manifest) -> Path:
 
 
 def above_of(source: Path, names: list[str]) -> str:
-    """The folders, each with its `/`, that lead from the source root to `source`: the first name found there says."""
+    """The folders, each with its `/`, that lead from the source root to `source`: the first name found there says.
+
+    Raises VerificationFailed where none is found.
+    """
     for name in names:
         parts = name.split("/")
         skip = next((n for n in range(len(parts)) if source.joinpath(*parts[n:]).is_file()), None)
         if skip is not None:
             return "".join(f"{part}/" for part in parts[:skip])
-    return ""
+    if not names:
+        return ""
+    fix = "give what was converted: the label file, the folder, or the one picture"
+    raise VerificationFailed("none of the converted pictures is there", where=str(source), fix=fix)

@@ -294,7 +294,7 @@ def test_another_job_is_refused_with_what_differs(tmp_path: Path) -> None:
     with pytest.raises(JobMismatch, match="pictures: 1 done"):
         planned(replace(dataset, images=dataset.images[1:]), tmp_path / "out")
     (tmp_path / "src" / "boxes.json").write_text("{}", "utf-8")
-    with pytest.raises(JobMismatch, match="labels"):
+    with pytest.raises(JobMismatch, match="label files changed"):
         planned(dataset, tmp_path / "out")
 
 

@@ -46,7 +46,8 @@ def test_a_lone_engine_gives_the_same_picture(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8)]
+    "bad",
+    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8), None, "a.jpg"],
 )
 def test_what_is_not_a_picture_is_refused(folder: Path, bad: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
     with SynthIR.from_pretrained(folder) as model, pytest.raises(UnsupportedPicture, match="expected"):

@@ -42,7 +42,23 @@ def test_inputs_are_verified_from_any_folder_above_them(tmp_path: Path) -> None:
     for folder in (tmp_path / "src", tmp_path / "src" / "val"):
         report = convert.verify(tmp_path / "out", folder)
         assert report.inputs == 2 and report.problems == ()
-    assert len(convert.verify(tmp_path / "out", tmp_path / "elsewhere").problems) == 3
+    for other, why in (("elsewhere", "no such source"), ("apart", "none of the converted pictures")):
+        (tmp_path / "apart").mkdir(exist_ok=True)
+        with pytest.raises(VerificationFailed, match=why):
+            convert.verify(tmp_path / "out", tmp_path / other)
+
+
+def test_one_picture_of_many_is_checked_by_itself(tmp_path: Path) -> None:
+    converted(hand_made(tmp_path / "src", 5), tmp_path / "out")
+    picked = tmp_path / "src" / place(3, ".png")
+    report = convert.verify(tmp_path / "out", picked)
+    assert (report.inputs, report.problems) == (1, ())
+    picked.write_bytes(b"x")
+    (problem,) = convert.verify(tmp_path / "out", picked).problems
+    assert (problem.where, problem.what) == (str(picked), "changed")
+    (tmp_path / "other.png").write_bytes(b"x")
+    with pytest.raises(VerificationFailed, match="no picture of that name"):
+        convert.verify(tmp_path / "out", tmp_path / "other.png")
 
 
 def test_labels_of_the_source_are_verified_where_they_were_read(tmp_path: Path) -> None:

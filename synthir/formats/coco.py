@@ -135,10 +135,11 @@ def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> Miss
     """The error for a file none of whose pictures is found."""
     places = f"in {folder}" if folder else f"in images/, beside {source.name} or in a folder named like it"
     near = [source.parent / name for name in picture_folders(source.parent)]
+    near += [folder.parent] if folder else []  # one level too deep: `val/1.jpg` looked for in `val`
     sample = _sample(names)
     near = [path for path in near if any(there(path / name) for name in sample)] or near
     shown = " or ".join(str(path) for path in near[:3])
-    fix = "give the folder of the pictures with --images" + (f", e.g. {shown}" if near else "")
+    fix = "give the folder that file_name is relative to with --images" + (f", e.g. {shown}" if near else "")
     why = f"looked {places} for {names[0]!r} and others"
     return MissingPicture(f"none of {len(names)} pictures is there", where=str(source), why=why, fix=fix)
 

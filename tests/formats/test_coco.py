@@ -85,6 +85,12 @@ def test_a_folder_with_the_pictures_is_shown_also_where_the_first_is_missing(mak
         read(root / "ann.json")
 
 
+def test_a_folder_given_one_level_too_deep_is_told(make: Make) -> None:
+    root = make({"x/ann.json": coco("cam/a.jpg"), "photos/cam/a.jpg": (8, 8)})
+    with pytest.raises(MissingPicture, match=r"file_name is relative to with --images, e\.g\. [^ ]*/photos$"):
+        read(root / "x/ann.json", root / "photos/cam")
+
+
 def test_pictures_far_away_go_to_images(make: Make, tmp_path: Path) -> None:
     root = make({"x/y/z/ann.json": coco("d/a.jpg"), "far/away/d/a.jpg": (12, 8)})
     dataset = read(root / "x/y/z/ann.json", root / "far/away")
