@@ -378,7 +378,9 @@ def _status(words: list[str]) -> int:
         if "--json" not in words:
             error.show()
         else:
-            console.failure(UsageError(error.format_message(), fix="synthir --help"), as_json=True)
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            fix = f"{context.command_path if context else 'synthir'} --help"
+            console.failure(UsageError(error.format_message(), fix=fix), as_json=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         console.interrupted(words)

@@ -207,7 +207,8 @@ def test_misuse_ends_with_two(synthir: Shell, sample: Path, small_engine: Path) 
     assert synthir("convrt").status == 2
     assert synthir("convert").status == 2
     assert synthir("convert", sample / "coco.json", "--channels", "2").status == 2
-    assert json.loads(synthir("convert", "--json").err)["code"] == "SIR100"
+    told = json.loads(synthir("convert", "--json").err)
+    assert (told["code"], told["fix"]) == ("SIR100", "synthir convert --help")
     wrong = synthir("convert", sample / "coco.json", "--engine", small_engine, "--bit-depth", "16", "--ext", "jpg")
     assert wrong.status == 2 and wrong.err.startswith("SIR100")
 
