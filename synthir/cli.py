@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__, console
-from .errors import SynthIRError, UsageError
+from .errors import SynthIRError
 from .extras import missing
 
 if TYPE_CHECKING:
@@ -378,9 +378,7 @@ def _status(words: list[str]) -> int:
         if "--json" not in words:
             error.show()
         else:
-            context = error.ctx if isinstance(error, click.UsageError) else None
-            fix = f"{context.command_path if context else 'synthir'} --help"
-            console.failure(UsageError(error.format_message(), fix=fix), as_json=True)
+            console.misuse(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         console.interrupted(words)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from .errors import DatasetError, SynthIRError, TargetError
+from .errors import DatasetError, SynthIRError, TargetError, UsageError
 from .files import no_space
 
 SHOWN = 20
@@ -58,6 +58,13 @@ def refusals(lines: Sequence[str], ledger: str) -> None:
         click.echo(printable(line), err=True)
     if len(lines) > SHOWN:
         click.echo(printable(f"and {len(lines) - SHOWN} more in {ledger}"), err=True)
+
+
+def misuse(error: click.ClickException) -> None:
+    """Say as JSON what was wrong with a command's words, and whose help to read."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    fix = f"{context.command_path if context else 'synthir'} --help"
+    failure(UsageError(error.format_message(), fix=fix), as_json=True)
 
 
 def failure(error: SynthIRError, as_json: bool) -> None:
