@@ -4,18 +4,10 @@ Pictures and labels are made here, in a scratch folder. What is about memory run
 """
 
 import json
-import multiprocessing
 import os
 import platform
-import resource
-import shlex
 import shutil
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,10 +20,11 @@ import numpy as np
 from . import formats
 from .convert import Options, plan, run
 from .engine import Engine, Float32, open_engine
-from .errors import TargetError, UsageError
+from .errors import UsageError
 from .frames import to_network
 from .images import decode
 from .specs import Band, EngineSpec, Polarity, Precision
+from .stopwatch import in_child, peak_memory, seconds, waiting
 
 DISTINCT = 16
 """Different pictures; the others are further names of them."""
@@ -205,24 +198,6 @@ def first_picture(payload: Path, folder: Path, repeats: int) -> Figure:
     return figure("time to the first picture", "s", "<= 3", runs)
 
 
-def waiting(words: list[str], until: Path | None = None) -> float:
-    """Seconds a command takes in a fresh process, or until it has written a file; it then goes on to its end.
-
-    Raises TargetError where it fails, or ends without that file: such a time says nothing.
-    """
-    command = [sys.executable, "-c", "from synthir.cli import main; main()", *words]
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (until and until.exists()):
-            time.sleep(0.002)
-        taken = time.perf_counter() - start
-    if process.returncode or (until and not until.exists()):
-        why = f"exit status {process.returncode}" if process.returncode else f"it did not write {until}"
-        where, fix = shlex.join(["synthir", *words]), "read what the command says above, or run it alone"
-        raise TargetError("the command to be timed failed", where=where, why=why, fix=fix)
-    return taken
-
-
 def pipeline_alone(source: Path, out: Path) -> tuple[float, float]:
     """Seconds and peak memory (MB) of a conversion with an engine that costs nothing."""
     return seconds(lambda: convert(source, out, RedPlane())), peak_memory()
@@ -236,29 +211,6 @@ def plan_alone(source: Path, out: Path) -> tuple[float, float]:
 def convert(source: Path, out: Path, engine: Engine) -> None:
     """A whole conversion with the usual options."""
     run(plan(formats.read(source), out, engine.spec, Options()), engine)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of a call, in seconds."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def in_child(work: Callable[[Path, Path], tuple[float, float]], source: Path, out: Path) -> tuple[float, float]:
-    """Call in a fresh process, so that memory is that call's alone."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(work, source, out).result()
-
-
-def peak_memory() -> float:
-    """Peak resident memory of this process, in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says there includes the process this one was forked from
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
 class RedPlane:

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ WAYS_ON = {
     errno.EIO: "the disk fails: choose an --out on another one",
 }
 """What the system says -> the next step."""
+TERMINATED = 128 + signal.SIGTERM
+"""Exit status after SIGTERM, as shells give it."""
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 
@@ -98,6 +102,30 @@ def interrupted(arguments: Sequence[str]) -> None:
 
 
 @contextmanager
+def terminable(arguments: Sequence[str]) -> Iterator[None]:
+    """Let SIGTERM end what runs inside as Ctrl-C does, with the same line, and leave with TERMINATED.
+
+    Where somebody handles or ignores the signal already, and in a thread, it is left as it is.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def leave(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except SystemExit as left:
+        if left.code == TERMINATED:
+            interrupted(arguments)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
     """Something to call with (done, refused, total): a bar on a terminal, a line now and then elsewhere."""
     if quiet:
@@ -114,6 +142,28 @@ def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
                 if refused:
                     bar.set_postfix(refused=refused, refresh=False)
                 bar.update(done + refused - bar.n)
+
+            yield move
+
+
+@contextmanager
+def training(quiet: bool) -> Iterator[Callable[[int, int, Mapping[str, float] | None], None]]:
+    """Something to call with (step, steps, row of the log or None): a bar on a terminal, and each row as a line."""
+    if quiet:
+        yield lambda step, steps, values: None
+    elif not sys.stderr.isatty():
+        yield lambda step, steps, values: row(values) if values else None
+    else:
+        from tqdm import tqdm
+
+        with tqdm(unit="step", dynamic_ncols=True) as bar:
+
+            def move(step: int, steps: int, values: Mapping[str, float] | None) -> None:
+                bar.total = steps
+                bar.update(step - bar.n)
+                if values:
+                    with bar.external_write_mode(sys.stderr):
+                        row(values)
 
             yield move
 

@@ -7,17 +7,29 @@ verify(target, source) -> Report                 what lies there is what the man
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .dataset import Dataset, ImageRef
+from .dataset import Dataset, ImageRef, changed
 from .engine import Engine
-from .errors import BrokenLabels, EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
-from .files import PART, contained, fsync_folder, sha256_bytes, sha256_file, write_atomic
+from .errors import EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
+from .files import PART, contained, fsync_folder, sha256_bytes, write_atomic
 from .images import DIGITAL_SOURCE
 from .journal import FOLDER, Journal, locked, remove_journal, standing, unchanged
-from .manifest import CAUTION, MANIFEST, VERSION, Converted, Job, Label, Manifest, job_of, manifest_bytes, refusal
+from .manifest import (
+    CAUTION,
+    MANIFEST,
+    VERSION,
+    Converted,
+    Job,
+    Label,
+    Manifest,
+    job_of,
+    label_hashes,
+    manifest_bytes,
+    refusal,
+)
 from .options import Options
 from .picture_io import write
 from .pipeline import Progress, pictures, threads
@@ -66,11 +78,13 @@ def run(plan: Plan, engine: Engine, progress: Progress = silent) -> Manifest:
         raise EngineIncompatible("another engine than planned", where=str(plan.target), why=why, fix="plan again")
     with locked(plan.target), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged EXIF data, which is not needed
-        job = label_job(plan, plan.dataset.labels.files({}))
+        read = plan.labels or label_hashes(plan.dataset.labels.files({}))
+        check_label_places(read)
+        job = job_of(plan.spec, plan.options.shaping(), plan.dataset.format, read)
         journal = begin(plan, job)
         try:
             done, refused = pictures(intact(plan), engine, journal, progress)
-            labels = write_labels(plan, job, journal)
+            labels = write_labels(plan, read, journal)
         finally:
             journal.close()
         for place in plan.standing.listed - {MANIFEST, *done, *(label.place for label in labels)}:
@@ -102,48 +116,39 @@ def begin(plan: Plan, job: Job) -> Journal:
     return journal
 
 
-def label_job(plan: Plan, read: Mapping[str, bytes]) -> Job:
-    """The job, with these label files as read. Raises NameCollision, EscapingPath for names that cannot be written."""
-    for place in read:
+def check_label_places(places: Collection[str]) -> None:
+    """Raises NameCollision, EscapingPath for label files that cannot be written where they must lie."""
+    for place in places:
         if contained(place, place) == MANIFEST or place.startswith(f"{FOLDER}/"):
             why = "the manifest and the journal of the conversion have that name"
             raise NameCollision("a label file cannot be written", where=place, why=why, fix="rename it")
-    return job_of(plan.spec, plan.options.shaping(), plan.dataset.format, read)
 
 
-def write_labels(plan: Plan, job: Job, journal: Journal) -> tuple[Label, ...]:
+def write_labels(plan: Plan, read: Mapping[str, str], journal: Journal) -> tuple[Label, ...]:
     """Write the label files as read, only names of pictures spliced; those that lie there already are left.
 
-    Raises BrokenLabels where they changed since the job began.
+    read: place -> sha256 when the job began; each file is read here once more. Raises BrokenLabels where one changed.
     """
-    read, renames = plan.dataset.labels.files({}), plan.renames()
-    if label_job(plan, read) != job:
-        where = str(plan.dataset.root)
-        raise BrokenLabels("label files changed during the conversion", where=where, fix="run the same command again")
-    out = plan.dataset.labels.files(renames) if renames else read
-    outside = {path.name: path for path in reversed(plan.dataset.protected) if path.is_file()}
-    labels = [
-        label_of(outside.get(place), plan.dataset.root / place, place, out[place], read[place]) for place in sorted(out)
-    ]
-    journal.begin(label.place for label in labels)
+    carry, renames, root = plan.dataset.labels, plan.renames(), plan.dataset.root
+    files = carry.files(renames)
+    outside = {path.name for path in plan.dataset.protected if path.is_file()}
+
+    def carried(place: str) -> Label:
+        data = files[place]
+        sha256 = sha256_bytes(data)
+        if not renames and sha256 != read[place]:
+            raise changed(root / place)
+        if not unchanged(plan.target / place, sha256):
+            write(plan.target / place, data)
+        inside = place not in outside and (root / place).is_file()
+        return Label(place, sha256, carry.originals.get(place, read[place]), not inside)
+
+    journal.begin(sorted(read))
     with threads(plan.options.workers) as pool:
-        new = [label.place for label in labels if not unchanged(plan.target / label.place, label.sha256)]
-        list(pool.map(lambda place: write(plan.target / place, out[place]), new))
-    for folder in {(plan.target / place).parent for place in new}:
+        labels = tuple(pool.map(carried, sorted(read)))
+    for folder in {(plan.target / place).parent for place in read}:
         fsync_folder(folder)
-    return tuple(labels)
-
-
-def label_of(outside: Path | None, inside: Path, place: str, out: bytes, read: bytes) -> Label:
-    """The manifest's line of a label file: its hash below the target and that of the source file it was read from.
-
-    It was read from `outside` where that is given, else from `inside` the root.
-    """
-    path = outside or inside
-    there = path.is_file()  # where it is not, what was read stands for it
-    return Label(
-        place, sha256_bytes(out), sha256_file(path) if there else sha256_bytes(read), bool(outside) or not there
-    )
+    return labels
 
 
 def manifest_of(

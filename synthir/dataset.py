@@ -56,7 +56,8 @@ class LabelCarry:
 
     `files({})` gives each label file as it was read: relative place -> the same bytes. With renames (old place -> new
     place of a picture, e.g. another extension) only the file names inside are spliced; every other byte stays.
-    Asking for the bytes of one may read it (LabelFiles): take them one by one, and hold no more than one.
+    Asking for the bytes of one may read it (LabelFiles): take them one by one, and hold no more than one. Reading one
+    again raises BrokenLabels where it is not what it was.
     `boxes()` gives the objects of each picture by the picture's place, for pictures and figures; it may be slow.
     `counted()` is their number, for formats that can count without opening pictures.
     """
@@ -64,6 +65,10 @@ class LabelCarry:
     files: Callable[[Mapping[str, str]], Mapping[str, bytes]]
     boxes: Callable[[], dict[str, list[Box]]]
     counted: Callable[[], int] | None = None
+    originals: Mapping[str, str] = field(default_factory=dict)
+    """Place -> sha256 of the source file, of those that even `files({})` gives rewritten."""
+    oddities: Callable[[], tuple[str, ...]] = tuple
+    """Sentences on objects that cannot be counted; it may be slow."""
 
     def count(self) -> int:
         """The number of objects with a box, in all pictures."""

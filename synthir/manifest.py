@@ -41,9 +41,14 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found + [f"option {name}: {old}, now {new}" for name, old, new in pairs if old != new]
 
 
-def job_of(spec: EngineSpec, options: dict[str, Any], form: str, labels: Mapping[str, bytes]) -> Job:
-    """The job of an engine, options and label files as read."""
-    lines = [f"{place}\0{sha256_bytes(labels[place])}\n" for place in sorted(labels)]
+def label_hashes(labels: Mapping[str, bytes]) -> dict[str, str]:
+    """Place -> sha256 of every label file, each read once."""
+    return {place: sha256_bytes(labels[place]) for place in sorted(labels)}
+
+
+def job_of(spec: EngineSpec, options: dict[str, Any], form: str, labels: Mapping[str, str]) -> Job:
+    """The job of an engine, options and the hashes of the label files as read."""
+    lines = [f"{place}\0{labels[place]}\n" for place in sorted(labels)]
     return Job(sha256_bytes(to_json(spec)), options, form, sha256_bytes("".join(lines).encode()))
 
 

@@ -24,7 +24,7 @@ from .files import check_writable, free_bytes, within
 from .frames import padded
 from .images import EXTENSIONS, cannot_write, ending
 from .journal import FOLDER, Standing, standing
-from .manifest import Converted, Job, job_of
+from .manifest import Converted, Job, job_of, label_hashes
 from .options import DEFAULTS, Options, check_options
 from .specs import EngineSpec
 
@@ -52,6 +52,8 @@ class Plan:
     """Pictures that will not be converted: (place or name, the reason)."""
     done: dict[str, Converted]
     """What an earlier run of the same job finished, by target place."""
+    labels: dict[str, str]
+    """Place -> sha256 of the label files as read, where planning had to read them; else empty."""
     standing: Standing
     """What lies in the target."""
     estimated_bytes: int
@@ -76,11 +78,11 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     refused = (*dataset.refused, *faults)
     check_failures(len(refused), options, refused[-1][1] if refused else None)
     found = standing(target)
-    done = finished(dataset, target, spec, options, places, found)
+    done, labels = finished(dataset, target, spec, options, places, found)
     pairs = zip(images, places, strict=True)
     estimate = int(sum(estimated(ref, place, options) for ref, place in pairs if place not in done))
     check_space(target, estimate)
-    return Plan(dataset, target, spec, options, images, places, refused, done, found, estimate)
+    return Plan(dataset, target, spec, options, images, places, refused, done, labels, found, estimate)
 
 
 def check_apart(dataset: Dataset, target: Path) -> None:
@@ -190,24 +192,29 @@ def check_failures(count: int, options: Options, last: SynthIRError | None) -> N
 
 def finished(
     dataset: Dataset, target: Path, spec: EngineSpec, options: Options, places: Iterable[str], found: Standing
-) -> dict[str, Converted]:
-    """What is done already in the target. Raises TargetNotEmpty, JobMismatch or UsageError (nothing to resume)."""
+) -> tuple[dict[str, Converted], dict[str, str]]:
+    """What is done already in the target, and the hashes of the label files if it depends on them.
+
+    Raises TargetNotEmpty, JobMismatch or UsageError (nothing to resume).
+    """
     if found.records is None:
         if found.present or (target.exists() and not target.is_dir()):
             why = "no conversion wrote it, so --overwrite would not take it away either"
             raise TargetNotEmpty("something lies there", where=str(target), why=why, fix="choose another --out")
         if options.resume:
             raise UsageError("nothing to resume", where=str(target), fix="leave --resume out")
-        return {}
+        return {}, {}
     planned, labels = frozenset(places), dataset.labels.files({})
+    hashes: dict[str, str] = {}
     done = {place: picture for place, picture in found.records.done.items() if place in found.present}
     if not options.overwrite:
-        job = job_of(spec, options.shaping(), dataset.format, labels)
+        hashes = label_hashes(labels)
+        job = job_of(spec, options.shaping(), dataset.format, hashes)
         check_same_job(found.records.job, job, target, len(done.keys() - planned))
     if foreign := sorted((found.present - found.listed) & planned.union(labels)):
         why = "the earlier conversion did not write it, so it is not replaced"
         raise TargetNotEmpty("a file is in the way", where=str(target / foreign[0]), why=why, fix="move it away")
-    return {} if options.overwrite else done
+    return ({} if options.overwrite else done), hashes
 
 
 def check_same_job(there: Job, here: Job, target: Path, lost: int) -> None:

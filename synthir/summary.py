@@ -36,5 +36,5 @@ def summarise(dataset: Dataset) -> Summary:
         label_files=tuple((place, len(files[place])) for place in sorted(files)),
         boxes=dataset.labels.count(),
         refused=dataset.refused,
-        notes=dataset.notes,
+        notes=(*dataset.notes, *dataset.labels.oddities()),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -96,12 +97,27 @@ def test_bfloat16_papers_run_in_float32_where_there_is_no_bfloat16_and_say_so(
     if name != "openvino":
         pytest.skip("torch computes in bfloat16 everywhere")
     backend = load("synthir.backends", name)
-    monkeypatch.setattr(backend, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(backend, "precisions", lambda core=None: (Precision.FLOAT32,))
     exact, low = papers(name, payload), msgspec.structs.replace(papers(name, payload), precision=Precision.BFLOAT16)
     visible = tiny.frames(9, 1, 3, 64, 64)
     with backend.start(payload, exact) as wanted, backend.start(payload, low) as got:
         assert got.spec == exact, "the manifest must say what ran"
         np.testing.assert_array_equal(got.run(visible), wanted.run(visible))
+
+
+def test_starting_openvino_makes_one_core(small_engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = load("synthir.backends", "openvino")
+    spec, files = read_payload(small_engine)
+    made: list[Any] = []
+    real = backend.runtime().Core
+
+    def counted() -> Any:
+        made.append(real())
+        return made[-1]
+
+    monkeypatch.setattr(backend.runtime(), "Core", counted)
+    backend.start(files, spec).close()
+    assert len(made) == 1
 
 
 @pytest.fixture

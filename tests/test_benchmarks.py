@@ -11,17 +11,16 @@ from synthir.benchmarks import (
     bench_convert,
     figure,
     first_picture,
-    in_child,
     make_coco,
     make_pictures,
     pipeline_alone,
     planning,
-    waiting,
     with_engine,
     without_engine,
 )
 from synthir.convert import verify
 from synthir.errors import TargetError, UnrecognisedDataset, UsageError
+from synthir.stopwatch import in_child, waiting
 
 
 def test_pictures_are_made_as_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 
 import pytest
 
@@ -22,3 +23,27 @@ def test_every_fault_of_the_system_has_a_code_and_a_next_step(number: int, code:
     error = console.coded(OSError(number, os.strerror(number), "no/such/place"))
     assert error.code == code and step in error.fix and error.where == "no/such/place"
     assert error.why == os.strerror(number) and error.exit_status == (6 if code == "SIR405" else 1)
+
+
+def test_sigterm_ends_what_runs_and_names_the_way_on(capsys: pytest.CaptureFixture[str]) -> None:
+    closed = []
+    with pytest.raises(SystemExit) as left, console.terminable(["convert", "my photos", "--overwrite"]):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            closed.append("journal")
+    assert left.value.code == 143 and closed == ["journal"]
+    assert capsys.readouterr().err == "interrupted. Next: synthir convert 'my photos'\n"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_sigterm_that_is_ignored_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as left, console.terminable(["convert"]):
+            signal.raise_signal(signal.SIGTERM)
+            raise SystemExit(3)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert left.value.code == 3 and capsys.readouterr().err == ""

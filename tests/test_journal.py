@@ -11,7 +11,18 @@ import pytest
 
 from synthir.errors import NoSpace, TargetBusy, TargetNotEmpty, VerificationFailed
 from synthir.journal import JOURNAL, Journal, files_below, locked, read_journal, remove_journal, standing
-from synthir.manifest import MANIFEST, Converted, Job, Label, Manifest, Refusal, job_of, manifest_bytes, read_manifest
+from synthir.manifest import (
+    MANIFEST,
+    Converted,
+    Job,
+    Label,
+    Manifest,
+    Refusal,
+    job_of,
+    label_hashes,
+    manifest_bytes,
+    read_manifest,
+)
 from tests.fake_engine import fake_spec
 
 JOB = Job("e" * 64, {"ext": "keep"}, "coco", "1" * 64)
@@ -95,13 +106,13 @@ def test_differences_are_named() -> None:
 
 
 def test_a_job_sees_engine_options_and_every_label_byte() -> None:
-    labels = {"a.txt": b"1", "b.txt": b"2"}
+    labels = label_hashes({"a.txt": b"1", "b.txt": b"2"})
     jobs = [
         job_of(fake_spec(), {"ext": "keep"}, "yolo", labels),
         job_of(fake_spec(name="other"), {"ext": "keep"}, "yolo", labels),
         job_of(fake_spec(), {"ext": "png"}, "yolo", labels),
-        job_of(fake_spec(), {"ext": "keep"}, "yolo", {"a.txt": b"1", "b.txt": b"3"}),
-        job_of(fake_spec(), {"ext": "keep"}, "yolo", {"a.txt": b"1", "c.txt": b"2"}),
+        job_of(fake_spec(), {"ext": "keep"}, "yolo", label_hashes({"a.txt": b"1", "b.txt": b"3"})),
+        job_of(fake_spec(), {"ext": "keep"}, "yolo", label_hashes({"a.txt": b"1", "c.txt": b"2"})),
     ]
     assert len({msgspec.json.encode(job) for job in jobs}) == 5
     assert jobs[0] == job_of(fake_spec(), {"ext": "keep"}, "yolo", dict(reversed(labels.items())))

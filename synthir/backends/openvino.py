@@ -42,14 +42,13 @@ def versions() -> dict[str, str]:
     return {"openvino": version("openvino")}
 
 
-def precisions() -> tuple[Precision, ...]:
-    """What this CPU computes in, best first: bfloat16 papers are written only where bfloat16 was compared."""
-    return (Precision.BFLOAT16, Precision.FLOAT32) if has_bfloat16() else (Precision.FLOAT32,)
+def precisions(core: Any = None) -> tuple[Precision, ...]:
+    """What this CPU computes in, best first: bfloat16 papers are written only where bfloat16 was compared.
 
-
-def has_bfloat16() -> bool:
-    """Whether this CPU computes in bfloat16. Raises BackendMissing."""
-    return "BF16" in runtime().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    core: the openvino.Core to ask, if there is one already. Raises BackendMissing.
+    """
+    has_bfloat16 = "BF16" in (core or runtime().Core()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return (Precision.BFLOAT16, Precision.FLOAT32) if has_bfloat16 else (Precision.FLOAT32,)
 
 
 def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
@@ -64,7 +63,8 @@ def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
     with warnings.catch_warnings():
         # torch.export of 2.13 warns of its own use of a name it is about to drop.
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
-        program = torch.export.export(module, (torch.zeros(2, 3, 128, 160),), dynamic_shapes=(axes,))
+        # Multiples of every stride, and nowhere inside a network a single pixel, which export takes for a constant.
+        program = torch.export.export(module, (torch.zeros(2, 3, 512, 768),), dynamic_shapes=(axes,))
         model = openvino.convert_model(program)
     model.reshape(openvino.PartialShape([-1, 3, -1, -1]))
     with tempfile.TemporaryDirectory() as folder:
@@ -78,11 +78,10 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     bfloat16 papers run in float32 on a CPU without bfloat16: slower, and nearer to the reference. The engine's spec
     says so, and with it the manifest; a job begun in the one is not continued in the other.
     """
-    openvino = runtime()
-    if spec.precision not in precisions():
+    core = runtime().Core()
+    if spec.precision not in precisions(core):
         spec = msgspec.structs.replace(spec, precision=Precision.FLOAT32)
     hint = HINTS[spec.precision]
-    core = openvino.Core()
     try:
         model = core.read_model(files[".xml"], files[".bin"])
     except (RuntimeError, KeyError) as error:

@@ -5,6 +5,7 @@ Annotations are never built as objects, which is why a file of a million of them
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from ..dataset import Box
 from ..errors import BrokenLabels
 
 Key = int | float | str | None
 """What an image id may be: numbers in most files, strings in some."""
+KEYS = (int, float, str, type(None))
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
 
@@ -46,8 +49,12 @@ class CocoFile(msgspec.Struct):
 class Annotation(msgspec.Struct, gc=False):
     """What a figure needs of an annotation."""
 
-    image_id: Key = None
+    image_id: Any = None
     bbox: Any = None
+
+
+Annotations = list[Annotation | list[Any] | str | int | float | bool | None]
+"""All that stands in `annotations`; some of it may be no annotation."""
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -89,6 +96,30 @@ def _broken(data: bytes, skipped: int, error: ValueError, source: Path) -> Broke
         why = "NaN and Infinity are not JSON, and no reader agrees on them"
         return BrokenLabels("a number that is none", where=where, why=why, fix="replace it by null or a number")
     return BrokenLabels("broken JSON", where=where, why=str(error), fix=f"check it: python -m json.tool {source.name}")
+
+
+def boxes_by_id(file: CocoFile, source: Path) -> tuple[dict[Key, list[Box]], Counter[str]]:
+    """Boxes of every image, x, y, width, height in pixels as COCO has them, and how often something odd stands there.
+
+    An annotation without a box, a caption say, is not odd.
+    """
+    boxes: dict[Key, list[Box]] = {entry.id: [] for entry in file.images}
+    odd = Counter[str]()
+    raw = next((raw for raw in (file.annotations, file.annotation) if bytes(raw) not in (b"", b"null")), b"[]")
+    if bytes(memoryview(raw)[:1]) != b"[":
+        return boxes, Counter({"`annotations` that is no list": 1})
+    for item in parse(raw, Annotations, source):
+        if not isinstance(item, Annotation):
+            odd["annotation that is no object"] += 1
+        elif item.bbox:
+            box = item.bbox if isinstance(item.bbox, list) else []
+            if len(box) != 4 or not all(isinstance(value, int | float) for value in box):
+                odd["bbox that is not four numbers"] += 1
+            elif type(item.image_id) not in KEYS or item.image_id not in boxes:
+                odd["bbox whose image_id is no image"] += 1
+            else:
+                boxes[item.image_id].append((box[0], box[1], box[2], box[3]))
+    return boxes, odd
 
 
 def spliced(data: bytes, new_name: Callable[[str], str | None], source: Path) -> bytes:

@@ -42,17 +42,21 @@ class PictureList:
         """Reads the list by its name. Raises BrokenLabels where it is not what it was before."""
         return steady(self.path.parent)
 
-    def text(self) -> str:
-        """The list as text. Raises BrokenLabels where it is not UTF-8."""
+    def data(self) -> bytes:
+        """The bytes of the list. Raises BrokenLabels where it is not what it was before."""
+        return self.read(self.path.name)
+
+    def text(self, data: bytes) -> str:
+        """Its bytes as text. Raises BrokenLabels where they are not UTF-8."""
         try:
-            return self.read(self.path.name).decode("utf-8-sig")
+            return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             fix = "save the list as UTF-8"
             raise BrokenLabels("not a list of pictures", where=str(self.path), why=str(error), fix=fix) from error
 
     def names(self) -> Iterator[tuple[int, str]]:
         """Line number from 1 and text of every line that names a picture."""
-        for number, line in enumerate(self.text().splitlines(), 1):
+        for number, line in enumerate(self.text(self.data()).splitlines(), 1):
             if is_picture(line.strip().replace("\\", "/")):
                 yield number, line.strip()
 
@@ -72,13 +76,14 @@ class PictureList:
 
     def written(self, renames: Mapping[str, str]) -> bytes:
         """The list for the target: bytes as read, but for lines that would lead back to the source or are renamed."""
-        lines = self.text().splitlines(keepends=True)
+        data = self.data()
+        lines = self.text(data).splitlines(keepends=True)
         new = [self._line(line, renames) for line in lines]
-        return self.read(self.path.name) if new == lines else "".join(new).encode()
+        return data if new == lines else "".join(new).encode()
 
     def notes(self) -> list[str]:
         """What a person should know of how the list was rewritten."""
-        if self.written({}) == self.read(self.path.name):
+        if self.written({}) == self.data():
             return []
         lines = [line for _, line in self.names() if not line.startswith("./")]
         why = "other lines are read from the folder a trainer is started in, or lead back to the visible pictures"

@@ -1,10 +1,13 @@
 """Label files of YOLO: where they lie, whether a text file is one, and the boxes in it (for figures only)."""
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..dataset import Box
 from ..errors import SynthIRError
+from ..files import walk_files
 from ..images import FAULTS, TURNS, open_header
 
 BOX_COLUMNS = 5
@@ -28,6 +31,14 @@ def has_rows(path: Path) -> bool:
         return False
     numbers = [re.fullmatch(rb"[-+]?[\d.]+(?:[eE][-+]?\d+)?", column) for column in head[:BOX_COLUMNS]]
     return path.name != "classes.txt" and all(numbers) and len(numbers) in (0, BOX_COLUMNS)
+
+
+def first_labels(source: Path) -> Iterator[Path]:
+    """A few label files of a folder without data.yaml: enough to see whether they are."""
+    inner = next(os.walk(source), ("", [], []))[1]
+    for top in (source / "labels", *(source / name / "labels" for name in sorted(inner))):
+        texts = (path for path in walk_files(top) if path.suffix == ".txt")
+        yield from (path for path, _ in zip(texts, range(5), strict=False))
 
 
 def boxes_in(label: bytes, pose: bool) -> list[Box]:

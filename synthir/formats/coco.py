@@ -8,46 +8,16 @@ import functools
 import mmap
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, changed, check_name, label_bytes, picture_folders
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, changed, check_name, label_bytes
 from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset
-from ..files import contained, there
-from ._coco_json import Annotation, CocoFile, Entry, parse, spliced
+from ._coco_json import CocoFile, Entry, boxes_by_id, parse, spliced
+from ._coco_layout import Layout, find_folder, layout_of, none_there, usual_folders
 from ._shelf import Shelf
 
 LOOKS_FOR = "a .json file with a list `images`"
 NUMBERS = (int, float)
-SAMPLE = 20
-"""Names that are tried first to find the folder of the pictures."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where things lie below the target, and on disk."""
-
-    root: Path
-    label: str
-    """Place of the json."""
-    prefix: str
-    """Place of the folder of the pictures, `` or ending in `/`."""
-    base: str
-    skip: int
-    """A place without its first `skip` letters is a path relative to base: none where the source is mirrored."""
-    climbing: bool = False
-    """The user named the folder, so `../` in a name is honest as long as it stays inside the root."""
-
-    def place(self, name: str, where: str) -> str:
-        """The place of a picture. Raises EscapingPath."""
-        if self.climbing and ".." in name:
-            return contained(posixpath.normpath(posixpath.join(self.prefix, name.replace("\\", "/"))), where)
-        return self.prefix + contained(name, where)
-
-    def on_disk(self, place: str) -> str:
-        """The path of a picture or of a folder of pictures."""
-        return f"{self.base}/{place[self.skip :]}"
 
 
 def recognises(source: Path) -> bool:
@@ -72,91 +42,24 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     stamp = _stamp(source)
     entries, odd_keys = _entries(source)
     names = [entry.name for entry in entries if isinstance(entry.name, str)]
-    layout = _layout(source, images or _find_folder(source, names), names, climbing=images is not None)
+    layout = layout_of(source, images or find_folder(source, names), names, climbing=images is not None)
     refs, refused, notes = _pictures(entries, layout, source.name)
     if names and not refs:
         raise (
-            _none_there(source, Path(layout.on_disk(layout.prefix)), names) if _all_missing(refused) else refused[0][1]
+            none_there(source, Path(layout.on_disk(layout.prefix)), names) if _all_missing(refused) else refused[0][1]
         )
-    labels = LabelCarry(
-        functools.partial(_files, source, layout, stamp), functools.partial(_boxes, source, layout, stamp)
-    )
+    surveyed = functools.cache(functools.partial(_surveyed, source, layout, stamp))  # a pass for both of what it gives
+    files = functools.partial(_files, source, layout, stamp)
+    labels = LabelCarry(files, lambda: surveyed()[0], oddities=lambda: surveyed()[1])
     outside = () if layout.root in source.parents else (source,)
-    searched = [images] if images else _usual(source)  # a target there could be found the next time
+    searched = [images] if images else usual_folders(source)  # a target there could be found the next time
     around = {layout.root, *layout.root.parents}
     protected = (*outside, *(folder for folder in searched if folder not in around))
     return Dataset("coco", layout.root, tuple(refs), labels, tuple(refused), (*notes, *odd_keys), protected)
 
 
-def _find_folder(source: Path, names: Sequence[str]) -> Path:
-    """The first folder near the json that holds most of some names; of all, where none of those is there."""
-    usual = _usual(source)
-    sample = _sample(names)
-    found = [sum(there(folder / name) for name in sample) for folder in usual]
-    if sample and not max(found):
-        inside = [name for name in (_inside(name) for name in names) if name]
-        found = [_held(folder, inside) for folder in usual]
-        if not max(found):
-            raise _none_there(source, None, names)
-    return usual[found.index(max(found))]
-
-
-def _sample(names: Sequence[str]) -> list[str]:
-    """Some of the names, from the first to the last: a download that broke off lacks some in a row."""
-    return [names[at * len(names) // SAMPLE].replace("\\", "/") for at in range(SAMPLE)] if names else []
-
-
-def _inside(name: str) -> str:
-    """A name as a path below the folder of the pictures, empty where it leads out of it."""
-    try:
-        return contained(name, "")
-    except EscapingPath:
-        return ""
-
-
-def _held(folder: Path, names: Iterable[str]) -> int:
-    """How many of the names lie in a folder; it is listed once, not asked for each. None where it may not be read."""
-    shelf = Shelf(lambda inner: folder / inner)
-    try:
-        return sum(map(shelf.has, names))
-    except PermissionError:
-        return 0
-
-
-def _usual(source: Path) -> list[Path]:
-    """The folders near the json that are searched for pictures, in that order."""
-    stems = (source.stem.rpartition("_")[2], source.stem)
-    near, above = source.parent, source.parent.parent
-    usual = [near / "images", near, above / "images"]
-    return usual + [top / stem for stem in stems for top in (near, above, near / "images", above / "images")]
-
-
-def _none_there(source: Path, folder: Path | None, names: Sequence[str]) -> MissingPicture:
-    """The error for a file none of whose pictures is found."""
-    places = f"in {folder}" if folder else f"in images/, beside {source.name} or in a folder named like it"
-    near = [source.parent / name for name in picture_folders(source.parent)]
-    near += [folder.parent] if folder else []  # one level too deep: `val/1.jpg` looked for in `val`
-    sample = _sample(names)
-    near = [path for path in near if any(there(path / name) for name in sample)] or near
-    shown = " or ".join(str(path) for path in near[:3])
-    fix = "give the folder that file_name is relative to with --images" + (f", e.g. {shown}" if near else "")
-    why = f"looked {places} for {names[0]!r} and others"
-    return MissingPicture(f"none of {len(names)} pictures is there", where=str(source), why=why, fix=fix)
-
-
 def _all_missing(refused: Iterable[tuple[str, SynthIRError]]) -> bool:
     return all(isinstance(error, MissingPicture) for _, error in refused)
-
-
-def _layout(source: Path, folder: Path, names: Iterable[str], *, climbing: bool) -> Layout:
-    """Mirror the nearest folder, at most two up, that json and pictures share; else `<name>.json` and `images/`."""
-    upward = climbing and any(".." in name for name in names)
-    for root in (source.parent, source.parent.parent)[upward:]:
-        if root.parent != root and (folder == root or root in folder.parents):
-            inner = folder.relative_to(root).as_posix()
-            prefix = "" if inner == "." else f"{inner}/"
-            return Layout(root, source.relative_to(root).as_posix(), prefix, str(root), 0, climbing)
-    return Layout(folder, source.name, "images/", str(folder), len("images/"))
 
 
 def _pictures(
@@ -276,14 +179,10 @@ def _place(name: object, layout: Layout) -> str:
         return ""
 
 
-def _boxes(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, list[Box]]:
-    """The boxes of every picture, x, y, width, height in pixels as COCO has them; annotations without one give none."""
+def _surveyed(source: Path, layout: Layout, stamp: tuple[int, int]) -> tuple[dict[str, list[Box]], tuple[str, ...]]:
+    """The boxes of every picture, and sentences on the annotations that no reader can draw."""
     file = parse(_unchanged(source, stamp), CocoFile, source)
-    raw = next((raw for raw in (file.annotations, file.annotation) if bytes(raw) not in (b"", b"null")), b"")
-    boxes: dict[Any, list[Box]] = {entry.id: [] for entry in file.images}
-    for item in parse(raw, list[Annotation], source) if bytes(raw) else []:
-        box = item.bbox if isinstance(item.bbox, list) else []
-        if len(box) == 4 and all(isinstance(value, int | float) for value in box) and item.image_id in boxes:
-            boxes[item.image_id].append((box[0], box[1], box[2], box[3]))
+    boxes, odd = boxes_by_id(file, source)
     places = {_place(entry.name, layout): boxes[entry.id] for entry in file.images}
-    return {place: found for place, found in places.items() if place}
+    said = (f"{source.name}: {number} x {what}. Carried as it is, not counted." for what, number in odd.items())
+    return {place: found for place, found in places.items() if place}, tuple(said)

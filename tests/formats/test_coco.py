@@ -318,6 +318,32 @@ def test_annotations_that_are_null_are_none(make: Make, key: str) -> None:
     assert dataset.labels.boxes() == {"images/a.jpg": []} and summarise(dataset).boxes == 0
 
 
+def test_annotations_that_are_odd_are_carried_and_the_others_counted(make: Make) -> None:
+    good = [{"image_id": 1, "bbox": [1, 2, 3, 4]}, {"image_id": 1}, {"image_id": 1, "caption": "x", "bbox": []}]
+    none = [1, "x", None, True, 2.5, [good[0]], 10**30]
+    no_box = [{"image_id": 1, "bbox": box} for box in ([1, 2, 3], [1, 2, 3, "4"], {"x": 1}, 5)]
+    lost = [{"image_id": key, "bbox": [1, 2, 3, 4]} for key in (9, "1", True, None, [1], {"id": 1})]
+    file = coco("a.jpg", annotations=[*none, *no_box, *lost, *good])
+    root = make({"images/a.jpg": (12, 8), "ann.json": file})
+    dataset = read(root / "ann.json")
+    assert dataset.labels.files({})["ann.json"] == (root / "ann.json").read_bytes()
+    assert dataset.labels.boxes() == {"images/a.jpg": [(1, 2, 3, 4)]}
+    seen = summarise(dataset)
+    assert seen.boxes == 1 and seen.notes == (
+        "ann.json: 7 x annotation that is no object. Carried as it is, not counted.",
+        "ann.json: 4 x bbox that is not four numbers. Carried as it is, not counted.",
+        "ann.json: 6 x bbox whose image_id is no image. Carried as it is, not counted.",
+    )
+
+
+@pytest.mark.parametrize("odd", [{}, {"1": []}, 5, "x", True])
+def test_annotations_that_are_no_list_are_said(make: Make, odd: object) -> None:
+    dataset = read(make({"ann.json": coco("a.jpg", annotations=odd), "images/a.jpg": (12, 8)}) / "ann.json")
+    seen = summarise(dataset)
+    assert seen.boxes == 0 and dataset.labels.boxes() == {"images/a.jpg": []}
+    assert seen.notes == ("ann.json: 1 x `annotations` that is no list. Carried as it is, not counted.",)
+
+
 def test_a_file_name_that_is_not_text_is_refused(make: Make) -> None:
     root = make({"images/a.jpg": (8, 8)})
     source = Path(os.fsdecode(os.fsencode(root) + b"/\xff.json"))

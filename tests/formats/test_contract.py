@@ -47,8 +47,10 @@ def test_labels_are_the_bytes_that_were_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_label_file_that_goes_or_changes_is_said(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_label_file_that_goes_or_changes_is_said(name: str, tmp_path: Path, renamed: bool) -> None:
     says = expected(name)
+    renames = {place: f"{place}.png" for place in says["places"]} if renamed else {}
     for harm in (Path.unlink, lambda path: path.write_bytes(b"other")):
         for place in says["labels"]:
             shutil.rmtree(tmp_path / "source", ignore_errors=True)
@@ -58,7 +60,7 @@ def test_a_label_file_that_goes_or_changes_is_said(name: str, tmp_path: Path) ->
             assert before[place] == (tmp_path / "source" / place).read_bytes()
             harm(tmp_path / "source" / place)
             with pytest.raises(BrokenLabels, match=place.rpartition("/")[2]):
-                dict(dataset.labels.files({}))
+                dict(dataset.labels.files(renames))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -1,7 +1,9 @@
 """Label files are read one by one, when they are asked for: however many there are, one is in memory."""
 
+import sys
 import tracemalloc
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from synthir import convert
 from synthir.dataset import Dataset, LabelFiles
 from synthir.errors import BrokenLabels
-from synthir.files import sha256_bytes
+from synthir.files import sha256_bytes, sha256_file
 from synthir.formats import read
-from synthir.manifest import MANIFEST
+from synthir.manifest import MANIFEST, read_manifest
+from synthir.options import Options
 from tests.fake_engine import FakeEngine, fake_spec
 
 from .conftest import Make, Tree
@@ -94,6 +97,73 @@ def test_a_conversion_whose_labels_go_or_change_ends_with_a_code(
     make({"labels/a.txt": ROW})
     convert.run(convert.plan(carried(make), tmp_path / "out", fake_spec()), FakeEngine())
     assert (tmp_path / "out" / "labels/a.txt").read_bytes() == ROW.encode()
+
+
+@pytest.fixture
+def opened() -> Iterator[Counter[str]]:
+    """How often each path was opened, by whatever means."""
+    counts, watching = Counter[str](), [True]
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open":
+            counts[str(arguments[0])] += 1
+
+    sys.addaudithook(hook)
+    yield counts
+    watching.clear()
+
+
+COCO = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}
+LISTED = {"all.txt": "./images/a.jpg\n", "images/a.jpg": (8, 8), "labels/a.txt": ROW}
+SOURCES: dict[str, tuple[str, Tree]] = {
+    "coco": ("coco.json", {"coco.json": COCO, "images/a.jpg": (8, 8)}),
+    "voc": ("", {"Annotations/a.xml": "<a><filename>a.jpg</filename></a>", "JPEGImages/a.jpg": (8, 8)}),
+    "yolo": ("", {"data.yaml": "train: all.txt\nval: all.txt\nnc: 1\n", **LISTED}),
+    "rewritten": ("", {"data.yaml": "path: .\ntrain: all.txt\nnc: 1\n", **LISTED, "all.txt": "images/a.jpg\n"}),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("ext", ["keep", "png"])
+def test_a_conversion_begun_or_resumed_reads_each_twice(
+    make: Make, tmp_path: Path, opened: Counter[str], name: str, ext: str
+) -> None:
+    source, tree = SOURCES[name]
+    root = make(tree)
+    dataset, options, out = read(root / source), Options(ext=ext), tmp_path / "out"
+    places = list(dataset.labels.files({}))
+    opened.clear()
+
+    def stopped(done: int, refused: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert.run(convert.plan(dataset, out, fake_spec(), options), FakeEngine(), stopped)
+    for _ in ("resumed", "done already"):
+        opened.clear()
+        convert.run(convert.plan(dataset, out, fake_spec(), options), FakeEngine())
+        assert {place: opened[str(root / place)] for place in places} == dict.fromkeys(places, 2)
+    opened.clear()
+    convert.run(convert.plan(dataset, tmp_path / "fresh", fake_spec(), options), FakeEngine())
+    assert {place: opened[str(root / place)] for place in places} == dict.fromkeys(places, 2)
+    hashes = {label.place: label.source_sha256 for label in read_manifest(out).labels}
+    assert hashes == {place: sha256_file(root / place) for place in places}
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("ext", ["keep", "png"])
+def test_a_label_that_changes_between_plan_and_run_is_noticed(
+    make: Make, tmp_path: Path, resumed: bool, ext: str
+) -> None:
+    root = make(SOURCES["voc"][1])
+    out, options = tmp_path / "out", Options(ext=ext)
+    if resumed:
+        convert.run(convert.plan(read(root), out, fake_spec(), options), FakeEngine())
+    planned = convert.plan(read(root), out, fake_spec(), options)
+    make({"Annotations/a.xml": "<a><filename>b.jpg</filename></a>"})
+    with pytest.raises(BrokenLabels, match="changed during the conversion"):
+        convert.run(planned, FakeEngine())
 
 
 def test_a_list_that_changes_after_it_was_read_is_said(make: Make) -> None:

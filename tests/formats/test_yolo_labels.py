@@ -9,7 +9,7 @@ from PIL import Image
 from synthir.errors import UnsupportedPicture
 from synthir.formats import read
 from synthir.formats._yolo_rows import size_of
-from synthir.manifest import job_of
+from synthir.manifest import job_of, label_hashes
 from synthir.summary import summarise
 from tests.fake_engine import fake_spec
 
@@ -56,7 +56,7 @@ def test_label_names_that_are_not_text_are_refused(make: Make) -> None:
     dataset = read(root)
     assert list(dataset.labels.files({})) == ["data.yaml", *LABELS]
     assert [(name, error.code) for name, error in dataset.refused] == [("labels/train/\\udcff.txt", "SIR302")]
-    assert job_of(fake_spec(), {}, "yolo", dataset.labels.files({})).labels
+    assert job_of(fake_spec(), {}, "yolo", label_hashes(dataset.labels.files({}))).labels
     odd = (root / "data.yaml").rename(os.fsdecode(os.fsencode(root) + b"/\xff.yaml"))
     with pytest.raises(UnsupportedPicture, match="not text"):
         read(odd)
