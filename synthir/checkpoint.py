@@ -53,6 +53,23 @@ def load_model(folder: Path) -> tuple[nn.Module, GeneratorSpec]:
     return module.eval(), spec
 
 
+def start_from(module: nn.Module, network: str, folder: Path) -> int:
+    """Take from a model folder every tensor that `module` has in the same shape; gives how many those are.
+
+    Raises EngineUntrusted, and TrainingError where the folder holds another network or nothing fits.
+    """
+    spec, weights = read_model(folder)
+    own = module.state_dict()
+    fit = {
+        name: value.float() for name, value in load(weights).items() if value.shape == own.get(name, value[:0]).shape
+    }
+    if spec.network != network or not fit:
+        why = f"it holds {spec.network}, this is {network}"
+        raise TrainingError("no weights to start from", where=str(folder), why=why, fix="choose another start")
+    module.load_state_dict(fit, strict=False)
+    return len(fit)
+
+
 def read_model(folder: Path) -> tuple[GeneratorSpec, bytes]:
     """Spec and weights of a model folder, the hash checked. Raises EngineUntrusted."""
     try:

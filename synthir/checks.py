@@ -22,7 +22,7 @@ PACKAGES = {
     "safetensors": "",
     "tqdm": "",
     "torch": "train",
-    "torchmetrics": "train",
+    "tensorboard": "train",
     "tensorrt": "tensorrt",
     "torch-tensorrt": "tensorrt",
     "faster-coco-eval": "recipes",

@@ -1,7 +1,7 @@
 """The command line: one function a command. Each reads its options, calls the library and says what came of it.
 
 Modules are imported inside the commands, so that `synthir --help` is quick and converting never loads torch.
-Exit status: 0 done, 1 failed, 2 usage, 3 some inputs refused, 4 not verified, 5 engine, 6 no space, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 usage, 3 some refused, 4 not verified, 5 engine, 6 no space, 130 or 143 interrupted.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__, console
+from .cli_training import COMMANDS
 from .errors import SynthIRError
 from .extras import missing
 
@@ -288,36 +289,8 @@ def compile_(name: str, backend: str, precision: str | None, out: Path, as_json:
     return 0
 
 
-@program.command()
-@click.argument("config", type=PATH)
-@click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
-@click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
-@click.option("--max-minutes", type=float, default=float("inf"), help="Stop then; the same command goes on.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides initial weights and batches."
-)
-def train(config: Path, data: Path, out: Path, max_minutes: float, seed: int) -> int:
-    """Train the generator that a TOML file describes."""
-    from .training import train_from
-
-    click.echo(train_from(config, data, out, seed=seed, max_minutes=max_minutes, report=console.row))
-    return 0
-
-
-@program.command()
-@click.argument("name")
-@click.option("--protocol", type=PATH, required=True, help="TOML file that says what is measured on which pictures.")
-@click.option("--data", type=PATH, required=True, help="Folder of the pairs.")
-@click.option("--out", type=PATH, required=True, help="Folder of the report.")
-def evaluate(name: str, protocol: Path, data: Path, out: Path) -> int:
-    """Measure a model beside plain baselines.
-
-    NAME is a shipped model, the folder of a trained one, or the file of an engine.
-    """
-    from .evaluate import evaluate_from
-
-    click.echo(evaluate_from(name, protocol, data, out))
-    return 0
+for command in COMMANDS:
+    program.add_command(command)
 
 
 @program.group()
@@ -366,7 +339,8 @@ def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status; errors become one line on stderr."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_status(words))
+    with console.terminable(words):
+        sys.exit(_status(words))
 
 
 def _status(words: list[str]) -> int:

@@ -1,34 +1,36 @@
 """`synthir evaluate`: a generator beside plain baselines on real pairs: tables, per-picture figures, sheets.
 
 Every method sees the same pictures in one run: the generator, grayscale, inverted grayscale, and one constant (the mean
-level of the training infrared). Each figure is given raw and after a gain and offset per picture; see synthir.metrics.
+level of the training infrared). Each figure is given raw and after a gain and offset per picture; what each of them is
+stands in evaluate_report.DEFINITIONS and in docs/reference/figures.md.
 """
 
-import csv
-import io
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
-import msgspec
 import numpy as np
 
 from . import config as configuration
-from . import metrics
+from .audit import refuse_shared
 from .config import at_least
-from .dataset import Box
+from .detector import open_detector
 from .engine import Engine, open_engine
 from .errors import ConfigError
-from .files import write_atomic
+from .evaluate_report import Evaluation, slug, write_report, write_sheet
+from .features import load_features
+from .files import sha256_file
 from .images import UInt8
-from .pairs import Pair, PairSource, find_pairs, read_boxes, read_pair
+from .layouts import find_pairs
+from .lpips import LEAST as LEAST_LPIPS
+from .lpips import load_lpips, lpips_of
+from .measurement import Instruments, Measured, measure
+from .pairs import Pair, PairSource, read_boxes, read_pair
 from .pipeline import paint
 from .shipped import engine_payload
-from .validation import Method, grayscale
-
-FIGURES = ("psnr", "ssim", "rmse", "l1")
+from .specs import Band
+from .totals import Total, total
+from .validation import Method, grayscale, in_grey
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Protocol:
     name: str
     """What stands in the table, e.g. `T2 unseen scene`."""
     pairs: PairSource
+    allow_shared_scenes: bool = False
+    """Measure although these pictures show scenes that were trained on; the report says so."""
     sheet: int = 6
     """Rows of the sheet, evenly spread over the pairs."""
 
@@ -47,65 +51,148 @@ class Protocol:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """A set of protocols and the pairs the constant baseline is computed from."""
+    """A set of protocols and the pairs the constant baseline is computed from.
+
+    Files of weights are relative to the working directory; an empty one is not measured.
+    """
 
     protocols: tuple[Protocol, ...]
     training: tuple[PairSource, ...]
-    """Pairs the generator was trained on: none of them may be measured."""
+    """Pairs the generator was trained on: none may be measured. Without any the constant is `own mean`."""
     every: int = 1
     """Measure each n-th picture; 1 is all."""
+    lpips: str = ""
+    """LPIPS's linear layers, version 0.1, .pth or .safetensors."""
+    lpips_backbone: str = ""
+    """The AlexNet or VGG-16 of torchvision they are for."""
+    inception: str = ""
+    """Weights of the network whose features FID and KID compare."""
+    features: str = "inception_v3"
+    """Which network of torchvision that is."""
+    force_fid: bool = False
+    """Give FID under 1,000 pictures too."""
+    detector: str = ""
+    """An .onnx or OpenVINO .xml file with YOLO's output, for deletion and insertion."""
+    detector_score: float = 0.25
+    """Least score of a detection, 0 to 1."""
+    detector_class: int = -1
+    """The only class of the detector that counts, from 0; -1 is all."""
 
     def __post_init__(self) -> None:
         at_least(1, every=self.every)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one picture."""
-
-    protocol: str
-    method: str
-    picture: str
-    raw: metrics.Scores
-    aligned: metrics.Scores
-    contrasts: tuple[float, ...]
-    real_contrasts: tuple[float, ...]
+        at_least(-1, detector_class=self.detector_class)
+        at_least(0.001, detector_score=self.detector_score)
+        if bool(self.lpips) != bool(self.lpips_backbone):
+            raise ValueError("LPIPS needs both lpips and lpips_backbone, or neither")
 
 
 def evaluate_from(name: str, protocol: Path, data: Path, out: Path) -> str:
     """Measure a shipped model, a model folder or an engine file; writes `out`, gives the table as Markdown.
 
-    Raises ConfigError where a measured picture was trained on, TrainingError where pairs are missing.
+    Raises ConfigError where a measured picture was trained on or a file of weights is absent, TrainingError where pairs
+    are missing.
     """
-    config = configuration.load(protocol, EvaluateConfig)
+    return report(name, configuration.load(protocol, EvaluateConfig), data, out)
+
+
+def evaluate_pairs(name: str, pairs: Path, out: Path) -> str:
+    """The same on a folder with `visible/` and `infrared/`, and without a protocol.
+
+    With a COCO file `boxes.json` there, by names in `visible/`, objects are measured. Nobody says here what was trained
+    on, so nothing is refused, and the constant is the mean of the measured infrared itself: `own mean`.
+    Raises TrainingError where pairs are missing.
+    """
+    boxes = ("boxes.json", "visible") if (pairs / "boxes.json").is_file() else ("", "")
+    source = PairSource(layout="folders", visible="visible", infrared="infrared", boxes=boxes[0], boxes_images=boxes[1])
+    config = EvaluateConfig(protocols=(Protocol(pairs.resolve().name, source),), training=())
+    return report(name, config, pairs, out)
+
+
+def report(name: str, config: EvaluateConfig, data: Path, out: Path) -> str:
+    """Measure and write everything; gives the table."""
     with open_engine(engine_payload(name)) as engine:
-        rows = evaluate(config, engine, data, out)
-    table = markdown(rows, name)
-    write_atomic(out / "table.md", table.encode())
-    write_atomic(out / "rows.json", msgspec.json.format(msgspec.json.encode(rows), indent=1))
-    write_atomic(out / "rows.csv", spreadsheet(rows).encode())
-    return table
+        return write_report(out, evaluate(config, engine, data, out), name, config)
 
 
-def evaluate(config: EvaluateConfig, engine: Engine, data: Path, out: Path) -> list[Row]:
-    """The rows of every protocol, method and picture; sheets are written to `out` on the way."""
+def evaluate(config: EvaluateConfig, engine: Engine, data: Path, out: Path) -> Evaluation:
+    """Every protocol, method and picture; sheets are written to `out` on the way."""
+    instruments = open_instruments(config)
     trained = [pair for source in config.training for pair in find_pairs(data, source)]
-    level = mean_level(trained[:: max(1, len(trained) // 100)])
-    methods: dict[str, Method] = {
-        "generator": partial(paint, engine),
-        "grayscale": grayscale,
-        "inverted": inverted,
-        "constant": constant(level),
-    }
-    rows = []
+    known = baselines(trained, "constant") if trained else None
+    evaluation = Evaluation([], [], notes(config))
     for protocol in config.protocols:
         pairs = find_pairs(data, protocol.pairs)[:: config.every]
         refuse_trained(protocol, pairs, trained)
+        if trained:
+            refuse_shared(trained, pairs, protocol.allow_shared_scenes)
+        if engine.spec.band == Band.VISIBLE:
+            pairs = [replace(pair, turned=True) for pair in pairs]
+        methods: dict[str, Method] = {"generator": in_grey(partial(paint, engine))}
+        methods |= known or baselines(pairs, "own mean")
         boxes = read_boxes(data, protocol.pairs)
-        for pair in pairs:
-            rows += measure(protocol.name, pair, methods, boxes.get(pair.name, []))
+        measured = [
+            one
+            for pair in pairs
+            for one in measure(protocol.name, pair, methods, boxes.get(pair.name, []), instruments)
+        ]
+        evaluation.rows.extend(one.row for one in measured)
+        evaluation.totals.extend(totals(measured, list(methods), force_fid=config.force_fid))
         write_sheet(out / f"sheet-{slug(protocol.name)}.png", pairs, protocol.sheet, methods["generator"])
-    return rows
+    evaluation.notes.extend(remarks(evaluation.totals))
+    return evaluation
+
+
+def totals(measured: list[Measured], methods: list[str], *, force_fid: bool) -> list[Total]:
+    """Of each method of one protocol."""
+    return [total([one for one in measured if one.row.method == name], force_fid=force_fid) for name in methods]
+
+
+def open_instruments(config: EvaluateConfig) -> Instruments:
+    """What the files in the configuration make possible. Raises ConfigError, BackendMissing."""
+    lpips = lpips_of(load_lpips(Path(config.lpips), Path(config.lpips_backbone))) if config.lpips else None
+    features = load_features(Path(config.inception), config.features) if config.inception else None
+    look = (
+        open_detector(Path(config.detector), config.detector_score, config.detector_class) if config.detector else None
+    )
+    return Instruments(lpips, features, look)
+
+
+def notes(config: EvaluateConfig) -> list[str]:
+    """What was measured with which files, and what was not measured for want of one."""
+    said, lacking = [], []
+    for figures, paths, how in (
+        ("LPIPS", (config.lpips_backbone, config.lpips), ""),
+        ("FID, KID", (config.inception,), f", features of {config.features}"),
+        ("deletion, insertion", (config.detector,), f", score {config.detector_score:g}, {classes(config)}"),
+    ):
+        if all(paths):
+            files = (f"{Path(path).name} (sha256 {sha256_file(Path(path))[:12]})" for path in paths)
+            said.append(f"{figures}: {', '.join(files)}{how}.")
+        else:
+            lacking.append(figures)
+    said += [f"{p.name}: scenes that were trained on are allowed." for p in config.protocols if p.allow_shared_scenes]
+    return said + ([f"Not measured, no file given: {', '.join(lacking)}."] if lacking else [])
+
+
+def classes(config: EvaluateConfig) -> str:
+    """Which classes of the detector count."""
+    return "all classes" if config.detector_class < 0 else f"class {config.detector_class}"
+
+
+def remarks(totals: list[Total]) -> list[str]:
+    """What the tables cannot say: which pictures have no figure, why no FID, which baseline knows more."""
+    said = []
+    if any(total.raw["ms_ssim"].count < total.pictures for total in totals):
+        said.append("MS-SSIM: pictures under 176 pixels on the short side have none.")
+    if any(0 < total.raw["lpips"].count < total.pictures for total in totals):
+        said.append(f"LPIPS: pictures under {LEAST_LPIPS} pixels on the short side have none.")
+    refused = {total.protocol: total.distances.refused for total in totals if total.distances}
+    said += [f"{protocol}: no FID, {why}." for protocol, why in refused.items() if why]
+    if any(total.method == "own mean" for total in totals):
+        said.append(
+            "own mean: the mean level of the very infrared that is measured; it knows more than a constant may."
+        )
+    return said
 
 
 def refuse_trained(protocol: Protocol, pairs: list[Pair], trained: list[Pair]) -> None:
@@ -114,6 +201,12 @@ def refuse_trained(protocol: Protocol, pairs: list[Pair], trained: list[Pair]) -
     if seen:
         why = f"{len(seen)} pictures were trained on, e.g. {min(seen).name}"
         raise ConfigError("a test on training pictures", where=protocol.name, why=why, fix="measure held-out pictures")
+
+
+def baselines(pairs: list[Pair], name: str) -> dict[str, Method]:
+    """Grayscale, inverted grayscale, and under `name` the mean level of the infrared of about 100 of these pairs."""
+    level = mean_level(pairs[:: max(1, len(pairs) // 100)])
+    return {"grayscale": grayscale, "inverted": inverted, name: constant(level)}
 
 
 def inverted(rgb: UInt8) -> UInt8:
@@ -129,79 +222,3 @@ def constant(level: float) -> Method:
 def mean_level(pairs: list[Pair]) -> float:
     """Mean grey level of the infrared pictures."""
     return float(np.mean([read_pair(pair)[1].mean() for pair in pairs]))
-
-
-def measure(protocol: str, pair: Pair, methods: dict[str, Method], boxes: list[Box]) -> list[Row]:
-    """Every method on one pair."""
-    visible, real = read_pair(pair)
-    wanted = tuple(metrics.contrasts(real, boxes))
-    rows = []
-    for name, method in methods.items():
-        made = method(visible)
-        aligned = metrics.score(metrics.align(made, real), real)
-        got = tuple(metrics.contrasts(made, boxes))
-        rows.append(Row(protocol, name, pair.name, metrics.score(made, real), aligned, got, wanted))
-    return rows
-
-
-def markdown(rows: list[Row], name: str) -> str:
-    """The table: one line a protocol and method, means over pictures, aligned figures in brackets."""
-    lines = [
-        "| protocol | method | pictures | PSNR dB | SSIM | RMSE | L1 | boxes | contrast (real) | sign as real |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for protocol, method in dict.fromkeys((row.protocol, row.method) for row in rows):
-        chosen = [row for row in rows if (row.protocol, row.method) == (protocol, method)]
-        shown = name if method == "generator" else method
-        lines.append(f"| {protocol} | {shown} | {len(chosen)} | {' | '.join(figures(chosen))} | {objects(chosen)} |")
-    return "\n".join(lines) + "\n\nIn brackets: after a least-squares gain and offset per picture.\n"
-
-
-def figures(rows: list[Row]) -> list[str]:
-    """Mean raw and, in brackets, aligned figures in the order of FIGURES."""
-    digits = {"psnr": 2, "ssim": 3, "rmse": 1, "l1": 1}
-    raw = [[getattr(row.raw, name) for name in FIGURES] for row in rows]
-    aligned = [[getattr(row.aligned, name) for name in FIGURES] for row in rows]
-    pairs = zip(FIGURES, np.mean(raw, axis=0), np.mean(aligned, axis=0), strict=True)
-    return [f"{mean:.{digits[name]}f} ({after:.{digits[name]}f})" for name, mean, after in pairs]
-
-
-def objects(rows: list[Row]) -> str:
-    """Number of boxes, mean contrast with the real one, and share of signs that agree, with a 95 % interval."""
-    made, real = ([c for row in rows for c in getattr(row, which)] for which in ("contrasts", "real_contrasts"))
-    if not made:
-        return "0 | |"
-    agreement = metrics.sign_agreement(made, real)
-    agree = [
-        float((m > 0) == (r > 0)) for m, r in zip(made, real, strict=True) if math.isfinite(m) and math.isfinite(r)
-    ]
-    low, high = metrics.block_interval(agree, 20, np.random.default_rng(0))
-    return f"{len(made)} | {np.nanmean(made):.2f} ({np.nanmean(real):.2f}) | {agreement:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def spreadsheet(rows: list[Row]) -> str:
-    """One line a method and picture as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["protocol", "method", "picture", *FIGURES, *(f"aligned_{name}" for name in FIGURES)])
-    for row in rows:
-        values = [*asdict(row.raw).values(), *asdict(row.aligned).values()]
-        writer.writerow([row.protocol, row.method, row.picture, *(f"{value:.5g}" for value in values)])
-    return text.getvalue()
-
-
-def write_sheet(path: Path, pairs: list[Pair], count: int, method: Method) -> None:
-    """A PNG with visible | real | synthetic in each row, full size, one row a picture."""
-    rows = []
-    for pair in pairs[:: max(1, len(pairs) // count)][:count]:
-        visible, real = read_pair(pair)
-        greys = [cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) for grey in (real, method(visible))]
-        rows.append(np.hstack([visible, *greys]))
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    write_atomic(path, cv2.imencode(".png", np.vstack(padded)[..., ::-1])[1].tobytes())
-
-
-def slug(name: str) -> str:
-    """A name as part of a file name."""
-    return "".join(c if c.isalnum() else "-" for c in name.lower())

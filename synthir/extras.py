@@ -1,4 +1,4 @@
-"""What to say where a package of an extra is not installed: torch and torchmetrics, which converting does without."""
+"""What to say where a package of an extra is not installed: torch, which converting does without."""
 
 from .errors import BackendMissing
 

@@ -49,10 +49,12 @@ def normalised(pictures: Sequence[UInt8]) -> Float32:
 def from_network(infrared: Float32, height: int, width: int, *, bit_depth: int = 8, invert: bool = False) -> Infrared:
     """Frame (1, Hp, Wp) in [-1, 1] -> infrared (H, W): cropped, rounded, clipped; uint8, or uint16 for 16 bits.
 
-    `invert` swaps hot and cold: white-hot becomes black-hot and back.
+    `invert` swaps hot and cold: white-hot becomes black-hot and back. A frame (3, Hp, Wp) becomes RGB (H, W, 3).
     """
     half = (2**bit_depth - 1) / 2
-    grey = infrared[0, :height, :width] * np.float32(-half if invert else half)
+    cropped = infrared[:, :height, :width]
+    planes = cropped[0] if len(cropped) == 1 else np.moveaxis(cropped, 0, 2)
+    grey = planes * np.float32(-half if invert else half)
     grey += np.float32(half)
     np.rint(grey, out=grey)
     np.clip(grey, 0, 2 * half, out=grey)
@@ -71,8 +73,8 @@ def shrink(rgb: UInt8, max_side: int) -> UInt8:
 
 def grow(infrared: Infrared, height: int, width: int) -> Infrared:
     """Infrared back on its picture's own grid (H, W), linear; the same array where it has that size already."""
-    if infrared.shape == (height, width):
+    if infrared.shape[:2] == (height, width):
         return infrared
-    out = np.empty((height, width), infrared.dtype)
+    out = np.empty((height, width, *infrared.shape[2:]), infrared.dtype)
     cv2.resize(infrared, (width, height), out, interpolation=cv2.INTER_LINEAR)
     return out

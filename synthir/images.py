@@ -147,15 +147,16 @@ def cannot_write(ext: str, bit_depth: int = 8, channels: int = 1) -> str:
 
 
 def encode(infrared: Infrared, ext: str, channels: int = 1) -> bytes:
-    """Encode infrared (H, W) uint8 or uint16 as the extension says, marked as synthetic; equal input, equal bytes.
+    """Encode infrared (H, W), or RGB (H, W, 3), uint8 or uint16, as the extension says; equal input, equal bytes.
 
-    `channels` 3 repeats the plane. JPEG has quality 95, all others are lossless. BMP has no room for the mark.
+    Marked as synthetic, but for BMP, which has no room for it. `channels` 3 repeats the plane. JPEG has quality 95, all
+    others are lossless.
     Raises UnsupportedPicture where the format cannot hold the picture.
     """
     size = f"{infrared.shape[1]}x{infrared.shape[0]} {infrared.dtype}"
     if why := cannot_write(ext, infrared.itemsize * 8, channels):
         raise UnsupportedPicture(f"cannot write {size}", why=why, fix="choose another --ext")
-    planes = infrared if channels == 1 else np.repeat(infrared[:, :, None], channels, axis=2)
+    planes = infrared if channels == 1 or infrared.ndim == 3 else np.repeat(infrared[:, :, None], channels, axis=2)
     try:
         return WRITERS[EXTENSIONS[ext.lower()]](np.ascontiguousarray(planes))
     except (cv2.error, OSError, ValueError) as error:
@@ -200,7 +201,8 @@ WRITERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "bmp": _bmp, "webp": _webp
 
 
 def _cv2(ext: str, planes: Infrared, parameters: list[int]) -> bytes:
-    fits, data = cv2.imencode(ext, planes, parameters)
+    blue_first = planes if planes.ndim == 2 else np.ascontiguousarray(planes[..., ::-1])
+    fits, data = cv2.imencode(ext, blue_first, parameters)
     if not fits:
         raise ValueError("more pixels a side than the format can hold")
     return data.tobytes()

@@ -1,41 +1,43 @@
-"""Paired pictures for training and evaluation: visible and infrared of the same view, in two layouts.
+"""Pairs for training and evaluation: a visible and an infrared picture of the same view, how they are read and split.
 
-    folders        visible and infrared folders, pairs by file name
-    side-by-side   one picture, visible on the left half, infrared on the right (the pix2pix way)
-
-`Sampler.batch` makes one training batch from a seed and a step alone, so that a resumed training sees what
-it would have seen.
+`synthir.layouts` finds them on disk, `synthir.sampling` cuts training crops out of them. A list of pairs is always in
+the order of their names, which is the order of the frames where a camera wrote them.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from . import formats
 from .config import at_least
-from .dataset import Box, is_picture
-from .errors import TrainingError
+from .dataset import Box
+from .errors import ConfigError, TrainingError, UnreadablePicture
 from .images import UInt8, decode
+from .levels import Levels, raw_plane, to_levels
 
-Float32 = NDArray[np.float32]
+Layout = Literal["folders", "side-by-side", "unpaired", "llvip", "kaist", "flir", "m3fd", "msrs", "aau-vap", "osu"]
+"""How pairs lie on disk; each is a function of that name in `synthir.layouts`."""
+
+Split = Literal["blocks", "scenes"]
+"""What validates: blocks of consecutive frames, or whole scenes."""
 
 
 @dataclass(frozen=True)
 class PairSource:
     """Where pairs lie, relative to the data folder given on the command line."""
 
-    layout: Literal["folders", "side-by-side"]
+    layout: Layout
     visible: str
-    """Folder of the visible pictures, or of the side-by-side ones."""
+    """Folder of the visible pictures, or of the side-by-side ones, or of a published dataset."""
     infrared: str = ""
-    """Folder of the infrared pictures; unused for side-by-side."""
+    """Folder of the infrared pictures; for `folders` and `unpaired` only."""
     names: str = ""
-    """Text file with one picture name a line; empty takes every picture of the folder."""
+    """Text file with one picture name a line; empty takes every picture there is."""
     share: float = 1.0
     """Weight of this source in the training batches."""
     stretch: float = 1.0
@@ -44,10 +46,18 @@ class PairSource:
     """COCO file with objects on some of these pictures, by file name; they are measured, not trained on."""
     boxes_images: str = ""
     """The folder that the COCO file's names are in."""
+    pattern: str = "*"
+    """Only names that match, in the way of a shell, e.g. `[!su]*`."""
+    part: str = ""
+    """Only this part, e.g. `train`, `set00/V000`, `night`; empty takes all."""
+    levels: Levels | None = None
+    """The raw infrared values that become black and white; needed where pixels have more than 8 bits."""
 
     def __post_init__(self) -> None:
         at_least(0, share=self.share)
         at_least(0.01, stretch=self.stretch)
+        if self.levels and self.levels[0] == self.levels[1]:
+            raise ValueError(f"levels are both {self.levels[0]:g}, expected two values")
 
 
 @dataclass(frozen=True)
@@ -55,55 +65,28 @@ class Pair:
     """One visible and one infrared file; the same file where they lie side by side."""
 
     name: str
+    """Of the visible picture; with the folders that tell it from others of its name."""
     visible: Path
     infrared: Path
     stretch: float = 1.0
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How a training crop differs from its picture."""
-
-    sizes: tuple[int, ...] = (160, 192, 224, 256)
-    """Sides of the square crops, pixels; one is drawn for each step."""
-    zoom: tuple[float, float] = (0.8, 2.5)
-    """Enlargement of the picture, drawn log-uniformly."""
-    aspect: float = 0.15
-    """Largest relative change of the aspect ratio."""
-    jitter: float = 1.0
-    """Strength of the photometric changes to the visible picture; 0 is none."""
-    flat: float = 0.0
-    """Share of crops replaced by their mean, visible and infrared: where nothing is seen, nothing is to be made up."""
-
-    def __post_init__(self) -> None:
-        at_least(1, **{f"sizes[{number}]": size for number, size in enumerate(self.sizes)}, sizes=len(self.sizes))
-        at_least(0.01, zoom=min(self.zoom))
-        at_least(0, aspect=self.aspect, jitter=self.jitter, flat=self.flat, zoom=self.zoom[1] - self.zoom[0])
-
-
-def find_pairs(data: Path, source: PairSource) -> list[Pair]:
-    """The pairs of a source, sorted by name. Raises TrainingError where a file is missing."""
-    folder = data / source.visible
-    if source.names:
-        names = read_names(data / source.names)
-    else:
-        names = [path.name for path in folder.iterdir() if is_picture(path.name)] if folder.is_dir() else []
-    other = folder if source.layout == "side-by-side" else data / source.infrared
-    pairs = [Pair(name, folder / name, other / name, source.stretch) for name in sorted(names)]
-    missing = [path for pair in pairs for path in (pair.visible, pair.infrared) if not path.is_file()]
-    if missing or not pairs:
-        why = f"{len(missing)} files are missing" if missing else "no pictures found"
-        where = str(missing[0] if missing else folder)
-        raise TrainingError("pairs incomplete", where=where, why=why, fix="check --data and the sources in the TOML")
-    return pairs
+    scene: str = ""
+    """Scene or sequence, as a place below the data folder; empty where the layout does not say."""
+    levels: Levels | None = None
+    previous: Path | None = None
+    """The visible picture of the frame before it in the same scene."""
+    registered: bool = True
+    """False where the two show different places and were only put side by side."""
+    turned: bool = False
+    """Infrared is given, in three planes, and the luma of the visible picture is wanted."""
 
 
 def read_boxes(data: Path, source: PairSource) -> dict[str, list[Box]]:
-    """Objects (x, y, width, height in pixels) on the pictures of a source by file name."""
+    """Objects (x, y, width, height in pixels) on the pictures of a source, by place and, where it is one, file name."""
     if not source.boxes:
         return {}
-    dataset = formats.read(data / source.boxes, data / source.boxes_images, "coco")
-    return {Path(place).name: boxes for place, boxes in dataset.labels.boxes().items()}
+    found = formats.read(data / source.boxes, data / source.boxes_images, "coco").labels.boxes()
+    times = Counter(Path(place).name for place in found)
+    return {Path(place).name: boxes for place, boxes in found.items() if times[Path(place).name] == 1} | found
 
 
 def read_names(path: Path) -> list[str]:
@@ -117,21 +100,69 @@ def read_names(path: Path) -> list[str]:
 
 
 def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:
-    """Visible (H, W, 3) and infrared (H, W), uint8. Raises TrainingError where their sizes differ."""
-    visible = decode(pair.visible.read_bytes(), str(pair.visible))
+    """Visible (H, W, 3) and infrared (H, W), uint8. A grey visible picture has three equal planes.
+
+    Raises TrainingError where their sizes differ, ConfigError where infrared of more than 8 bits has no levels or the
+    two are no pair, UnreadablePicture and other PictureErrors.
+    """
+    if pair.turned:
+        visible, infrared = read_pair(replace(pair, turned=False))
+        return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    if not pair.registered:
+        fix = "use the source for unpaired training only, without validation on it"
+        raise ConfigError("two pictures of different places are no pair", where=pair.name, fix=fix)
     if pair.visible == pair.infrared:
-        middle = visible.shape[1] // 2
-        return np.ascontiguousarray(visible[:, :middle]), grey(visible[:, middle : 2 * middle])
-    infrared = grey(decode(pair.infrared.read_bytes(), str(pair.infrared)))
+        return read_halves(pair)
+    visible, infrared = read_visible(pair), read_infrared(pair)
     if infrared.shape != visible.shape[:2]:
-        why = f"visible {visible.shape[:2]}, infrared {infrared.shape}"
+        why = f"visible {visible.shape[1]}x{visible.shape[0]}, infrared {infrared.shape[1]}x{infrared.shape[0]}"
         raise TrainingError("a pair of different sizes", where=pair.name, why=why, fix="register the pictures first")
     return visible, infrared
+
+
+def read_visible(pair: Pair) -> UInt8:
+    """The visible picture alone, (H, W, 3) uint8. Raises PictureError."""
+    rgb = decode(picture_bytes(pair.visible), str(pair.visible))
+    return np.ascontiguousarray(rgb[:, : rgb.shape[1] // 2]) if pair.visible == pair.infrared else rgb
+
+
+def read_infrared(pair: Pair) -> UInt8:
+    """The infrared picture alone, (H, W) uint8. Raises PictureError; ConfigError where levels are needed."""
+    if pair.visible == pair.infrared:
+        return read_halves(pair)[1]
+    data, where = picture_bytes(pair.infrared), str(pair.infrared)
+    raw = raw_plane(data, where)
+    return to_levels(grey(decode(data, where)) if raw is None else raw, pair.levels, where)
+
+
+def read_halves(pair: Pair) -> tuple[UInt8, UInt8]:
+    """Both sides of a picture with visible left and infrared right. Raises what read_infrared raises."""
+    data, where = picture_bytes(pair.visible), str(pair.visible)
+    rgb, raw = decode(data, where), raw_plane(data, where)
+    middle = rgb.shape[1] // 2
+    right = np.s_[:, middle : 2 * middle]
+    infrared = to_levels(grey(rgb[right]) if raw is None else raw[right], pair.levels, where)
+    return np.ascontiguousarray(rgb[:, :middle]), infrared
+
+
+def picture_bytes(path: Path) -> bytes:
+    """The bytes of a picture. Raises UnreadablePicture where the system does not give them."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        fix = "check that it is there and that you may read it"
+        raise UnreadablePicture("the picture cannot be read", where=str(path), why=why, fix=fix) from error
 
 
 def grey(rgb: UInt8) -> UInt8:
     """(H, W) uint8 mean of the planes: infrared saved as colour has three that are nearly equal."""
     return np.asarray(np.rint(rgb.mean(axis=2)), dtype=np.uint8)
+
+
+def split(pairs: Sequence[Pair], how: Split, block: int, every: int) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs: each `every`-th block of `block` frames validates, or each `every`-th scene."""
+    return split_scenes(pairs, every) if how == "scenes" else split_blocks(pairs, block, every)
 
 
 def split_blocks(pairs: Sequence[Pair], block: int, every: int) -> tuple[list[Pair], list[Pair]]:
@@ -141,69 +172,16 @@ def split_blocks(pairs: Sequence[Pair], block: int, every: int) -> tuple[list[Pa
     return training, validation
 
 
-def crop(
-    pictures: tuple[UInt8, UInt8], size: int, stretch: float, config: Augmentation, rng: np.random.Generator
-) -> tuple[UInt8, UInt8]:
-    """The same random window of both pictures, resized to size x size and flipped half of the time."""
-    infrared = pictures[1]
-    height, width = infrared.shape
-    low, high = np.log(config.zoom)
-    zoom = float(np.exp(rng.uniform(low, high)))
-    aspect = stretch * float(np.exp(rng.uniform(-config.aspect, config.aspect)))
-    tall = int(np.clip(round(size / zoom), 16, height))
-    wide = int(np.clip(round(size / zoom / aspect), 16, width))
-    places = rng.integers((height - tall + 1, width - wide + 1), size=(2, 2))
-    windows = [np.s_[top : top + tall, left : left + wide] for top, left in places.tolist()]
-    # Of two places the one with more to see: much of a night is black.
-    window = max(windows, key=lambda place: float(infrared[place].std()))
-    how = cv2.INTER_AREA if tall > size else cv2.INTER_CUBIC
-    pieces = [cv2.resize(picture[window], (size, size), interpolation=how) for picture in pictures]
-    if rng.random() < 0.5:
-        pieces = [np.flip(piece, axis=1) for piece in pieces]
-    return np.asarray(pieces[0], dtype=np.uint8), np.asarray(pieces[1], dtype=np.uint8)
+def split_scenes(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation pairs: each `every`-th scene by name validates whole, the last one where there are fewer.
 
-
-def jitter(visible: Float32, strength: float, rng: np.random.Generator) -> Float32:
-    """Another exposure, white balance, saturation, gamma, noise and sharpness of a picture in [0, 1]."""
-    gamma = np.exp(rng.normal(-0.1, 0.25) * strength)
-    balance = np.exp(rng.normal(0.0, 0.10 * strength, size=3)).astype(np.float32)
-    exposure = np.exp(rng.normal(0.1, 0.25) * strength)
-    luma = visible @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    saturation = 0.0 if rng.random() < 0.1 * strength else max(0.0, 1.0 + rng.normal(0.0, 0.3 * strength))
-    x = luma[..., None] + (visible - luma[..., None]) * np.float32(saturation)
-    x = np.clip(x * balance * np.float32(exposure), 0.0, 1.0) ** np.float32(gamma)
-    if rng.random() < 0.3 * strength:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.2))
-    if rng.random() < 0.5 * strength:
-        x = x + rng.normal(0.0, rng.uniform(0.0, 0.03 * strength), size=x.shape).astype(np.float32)
-    return np.asarray(np.clip(x, 0.0, 1.0), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """Draws training batches: a source by its share, then a pair, then a crop."""
-
-    sources: tuple[tuple[float, tuple[Pair, ...]], ...]
-    """(share, pairs) of each source."""
-    config: Augmentation
-    seed: int
-
-    def batch(self, step: int, count: int) -> tuple[Float32, Float32]:
-        """Visible (N, 3, S, S) and infrared (N, 1, S, S) in [-1, 1]; the same for the same seed and step."""
-        rng = np.random.default_rng((self.seed, step))
-        size = int(rng.choice(self.config.sizes))
-        pieces = list(self._pieces(count, size, rng))
-        visible = np.stack([v for v, _ in pieces]).transpose(0, 3, 1, 2)
-        infrared = np.stack([i for _, i in pieces])[:, None]
-        return visible * np.float32(2.0) - np.float32(1.0), infrared * np.float32(2.0) - np.float32(1.0)
-
-    def _pieces(self, count: int, size: int, rng: np.random.Generator) -> Iterator[tuple[Float32, Float32]]:
-        shares = np.array([share for share, _ in self.sources])
-        for source in rng.choice(len(shares), size=count, p=shares / shares.sum()):
-            pairs = self.sources[source][1]
-            pair = pairs[int(rng.integers(len(pairs)))]
-            visible, infrared = crop(read_pair(pair), size, pair.stretch, self.config, rng)
-            if rng.random() < self.config.flat:
-                visible[:], infrared[:] = visible.mean((0, 1)), infrared.mean()
-            scaled = visible.astype(np.float32) / np.float32(255.0)
-            yield jitter(scaled, self.config.jitter, rng), infrared.astype(np.float32) / np.float32(255.0)
+    Raises ConfigError where there are not two scenes, or where pairs have none.
+    """
+    scenes = sorted({pair.scene for pair in pairs})
+    if len(scenes) < 2 or not all(scenes):
+        why = f"one scene only, {scenes[0]}" if scenes and all(scenes) else "some pairs have no scene"
+        fix = "put each scene into a folder of its own, or split by blocks"
+        where = pairs[0].name if pairs else ""
+        raise ConfigError("cannot split by scenes", where=where, why=why, fix=fix)
+    held = set(scenes[min(every, len(scenes)) - 1 :: every])
+    return [pair for pair in pairs if pair.scene not in held], [pair for pair in pairs if pair.scene in held]

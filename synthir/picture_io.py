@@ -85,7 +85,7 @@ def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
     try:
         invert = options.polarity != plan.spec.polarity
         grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
-        data = encode(grow(grey, *origin.size), Path(place).suffix, options.channels)
+        data = encode(grow(grey, *origin.size), Path(place).suffix, 3 if grey.ndim == 3 else options.channels)
         write(plan.target / place, data)
     except (UnsupportedPicture, EngineOutput) as error:
         return error

@@ -13,12 +13,13 @@ from .errors import EngineUntrusted
 
 
 class Band(StrEnum):
-    """The part of the infrared a generator imitates."""
+    """What a generator imitates: a part of the infrared, or, from infrared, colour pictures."""
 
     NIR = "nir"
     SWIR = "swir"
     MWIR = "mwir"
     LWIR = "lwir"
+    VISIBLE = "visible"
 
 
 class Precision(StrEnum):

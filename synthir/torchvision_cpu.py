@@ -1,4 +1,4 @@
-"""Makes `import torchvision` work beside a CPU build of torch, for packages that import it: torchmetrics, ultralytics.
+"""Makes `import torchvision` work beside a CPU build of torch, for what imports it: ultralytics, features for FID.
 
 The pip package of torchvision is built for CUDA. Beside a CPU build of torch its native library does not load, its
 operators are missing, and its import ends in FAULT. `mend_torchvision` supplies the one operator that is wanted, nms.

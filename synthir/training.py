@@ -1,56 +1,48 @@
 """`synthir train`: pairs in, a model folder out.
 
-Each step, in order: draw a batch, judge it, improve the discriminator, improve the generator, average the weights, and
-now and then validate and save. A killed training goes on from its last state and ends with the same weights.
+Each step, in order: draw a batch, add up what every loss asks for, improve the networks, average the generator's
+weights, and now and then validate and save. A killed training goes on from its last state and ends with the same
+weights.
 """
 
-import csv
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from . import config as configuration
-from . import generators
+from . import distributed, generators
 from .checkpoint import load_state, save_model, save_state
-from .discriminators import PatchGAN
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
-from .pairs import Sampler, find_pairs, read_boxes, split_blocks
+from .sheet import write_sheet
+from .systems import system_of
 from .train_config import TrainConfig
-from .train_step import State, train_step
-from .validation import HeldOut, hold_out, validate
+from .train_data import prepare
+from .train_log import Row, trim_log, write_row, write_tensorboard
+from .train_start import fresh_state, network_of
+from .train_state import State, take_step
+from .validation import HeldOut, painter, validate
 
-Row = Mapping[str, float]
-"""A row of the log: step, learning rate, loss terms, validation figures."""
+Report = Callable[[int, int, Row | None], None]
+"""Called after every step with its number, counted from 1, how many there are, and the row of the log or None."""
 
 
-def unseen(row: Row) -> None:
+def unseen(step: int, steps: int, row: Row | None) -> None:
     """Progress that nobody watches."""
 
 
-def train_from(
-    path: Path,
-    data: Path,
-    out: Path,
-    *,
-    seed: int,
-    max_minutes: float = math.inf,
-    report: Callable[[Row], None] = unseen,
-) -> Path:
-    """Train what a TOML file says on the pairs below `data`; the model folder is `out/model`.
+def train_from(path: Path, data: Path, out: Path, *, seed: int, **how: Any) -> Path:
+    """Train what a TOML file says on the pictures below `data`; the model folder is `out/model`. `how` as for `train`.
 
     Raises ConfigError, TrainingError. Started again with the same arguments it goes on where it stopped.
     """
-    config = configuration.load(path, TrainConfig)
-    return train(config, data, out, seed=seed, max_minutes=max_minutes, report=report)
+    return train(configuration.load(path, TrainConfig), data, out, seed=seed, **how)
 
 
 def train(
@@ -60,113 +52,135 @@ def train(
     *,
     seed: int,
     max_minutes: float = math.inf,
-    report: Callable[[Row], None] = unseen,
+    device: str = "auto",
+    report: Report = unseen,
 ) -> Path:
     """Train and give the model folder `out/model`, written at every save, so that a stopped training is usable.
 
-    seed decides initial weights and batches. On the CPU the same seed gives the same weights, resumed or not. `report`
-    is given each row of the log.
+    seed decides initial weights and batches; on the CPU the same seed gives the same weights, resumed or not. device is
+    `cpu`, `cuda` or `auto`. Started by torchrun, each process takes its part of every batch.
     """
-    network, settings = generators.settings_of(config.generator)
-    started = time.monotonic()
-    sampler, held_out = prepare_pairs(config, data, seed)
-    state = fresh_state(config, network, settings, seed)
-    first = resume(config, state, out, seed)
-    with ThreadPoolExecutor(1) as loader:
-        upcoming = loader.submit(sampler.batch, first, config.batch)
+    place = device_of(device)
+    end = time.monotonic() + 60.0 * max_minutes
+    with distributed.processes(place) as part, ThreadPoolExecutor(1) as loader:
+        if config.balance and part.total > 1:
+            why = "each process would balance by its own part of the batch"
+            raise ConfigError("balance wants one process", why=why, fix="set balance = false, and weights by hand")
+        draw, held_out = prepare(config, data, seed)
+        run = Run(config, fresh_state(config, seed, place), held_out, out, seed, part.rank == 0)
+        first = run.resume()
+        if "generator" not in run.state.optimisers:  # nothing in it learns: the analytic control
+            run.write_model("model")
+            return out / "model"
+        upcoming = loader.submit(draw, first)
         for step in range(first, config.steps):
-            visible, infrared = (channels_last(array) for array in upcoming.result())
-            upcoming = loader.submit(sampler.batch, step + 1, config.batch)
-            losses = train_step(config, state, visible, infrared, step)
-            out_of_time = time.monotonic() - started > 60.0 * max_minutes
-            if (step + 1) % config.save_every == 0 or step + 1 == config.steps or out_of_time:
-                # The log first: a row that a kill left without its state is trimmed by the resumed run.
-                row = {"step": step + 1, **losses, **validate(state.average, held_out, generators.stride_of(network))}
-                log(out / "log.csv", row)
-                report(row)
-                save_model(state.average, out / "model", network, settings, config.band)
-                save_state(out, step + 1, resumable(config, state, seed))
-            if out_of_time:
+            if run.waited_enough():
+                break
+            batch = upcoming.result().part(part).to(place)
+            upcoming = loader.submit(draw, step + 1)
+            terms = take_step(config, system_of(config.system), run.state, batch, step)
+            over = distributed.any_of(time.monotonic() > end)
+            row = run.save(step + 1, terms) if over or run.due(step + 1) else None
+            report(step + 1, config.steps, row)
+            if over:
                 break
     return out / "model"
 
 
-def resumable(config: TrainConfig, state: State, seed: int) -> dict[str, Any]:
-    """All that a resumed training needs, and what it must be given again."""
-    return {"networks": state.tree(), "config": configuration.dump(config), "seed": seed}
+def device_of(name: str) -> torch.device:
+    """The device of that name; `auto` is the GPU where there is one. Raises TrainingError where it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] not in ("cpu", "cuda") or (name.startswith("cuda") and not torch.cuda.is_available()):
+        raise TrainingError("no such device here", where=name, fix="choose cpu, cuda or auto")
+    return torch.device(name)
 
 
-def resume(config: TrainConfig, state: State, out: Path, seed: int) -> int:
-    """Take back the state of a stopped training of the same configuration and seed; gives the step to go on with.
+@dataclass(frozen=True)
+class Run:
+    """A training and the folder it is kept in."""
 
-    Writes the resolved configuration. Raises TrainingError where the folder holds another training.
-    """
-    resolved = configuration.dump(config)
-    loaded = load_state(out)
-    if loaded:
-        tree = loaded[1]
-        if (tree["config"], tree["seed"]) != (resolved, seed):
-            fix = "go on with out/config.toml and its seed, or choose another --out"
-            raise TrainingError(
-                "another training lies there", where=str(out), why="configuration or seed differ", fix=fix
-            )
-        state.restore(tree["networks"])
-    write_atomic(out / "config.toml", resolved.encode())
-    first = loaded[0] if loaded else 0
-    trim_log(out / "log.csv", first)
-    return first
+    config: TrainConfig
+    state: State
+    held_out: list[HeldOut]
+    out: Path
+    seed: int
+    first: bool
+    """Whether this process is the one of several that validates and writes."""
 
+    def due(self, step: int) -> bool:
+        """Whether something is saved after a step."""
+        return step % self.config.save_every == 0 or step == self.config.steps
 
-def prepare_pairs(config: TrainConfig, data: Path, seed: int) -> tuple[Sampler, list[HeldOut]]:
-    """The sampler of training crops and the pairs that validate, by source. Raises TrainingError, ConfigError."""
-    if not config.sources:
-        raise ConfigError("no [[sources]]", fix="name at least one folder of pairs in the TOML")
-    stride = generators.stride_of(generators.settings_of(config.generator)[0])
-    odd = [str(size) for size in config.augmentation.sizes if size % stride]
-    if odd:
-        why = f"{config.generator} takes multiples of {stride} pixels"
-        raise ConfigError(f"crop sizes {', '.join(odd)} do not fit", why=why, fix="change augmentation.sizes")
-    chosen, validation = [], []
-    for source in config.sources:
-        training, held = split_blocks(find_pairs(data, source), config.block, config.validate_share)
-        chosen.append((source.share, tuple(training)))
-        if held:
-            name = source.visible.partition("/")[0]
-            validation.append(hold_out(name, held, read_boxes(data, source), config.validate_most))
-    return Sampler(tuple(chosen), config.augmentation, seed), validation
+    def resume(self) -> int:
+        """Take back the state of a stopped training of the same configuration and seed; gives the step to go on with.
 
+        Writes the resolved configuration. Raises TrainingError where the folder holds another training.
+        """
+        resolved = configuration.dump(self.config)
+        loaded = load_state(self.out)
+        if loaded:
+            tree = loaded[1]
+            if (tree["config"], tree["seed"]) != (resolved, self.seed):
+                fix = "go on with out/config.toml and its seed, or choose another --out"
+                raise TrainingError(
+                    "another training lies there", where=str(self.out), why="configuration or seed differ", fix=fix
+                )
+            self.state.restore(tree["state"])
+        step = loaded[0] if loaded else 0
+        if self.first:
+            write_atomic(self.out / "config.toml", resolved.encode())
+            trim_log(self.out / "log.csv", step)
+        return step
 
-def fresh_state(config: TrainConfig, network: str, settings: dict[str, Any], seed: int) -> State:
-    """Networks with seeded weights and their optimisers."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator = generators.build(network, settings).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        discriminator = PatchGAN(config.discriminator_width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = [
-        torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=(0.5, 0.99))
-        for module in (generator, discriminator)
-    ]
-    return State(generator, deepcopy(generator), discriminator, adam[0], adam[1])
+    def save(self, step: int, terms: dict[str, float]) -> Row:
+        """Validate and write everything that is kept; gives the row of the log."""
+        row = {"step": step, **terms}
+        if self.first:
+            row |= validate(self.state.average, self.held_out, self.stride())
+            self.keep_best(row)
+            # The log first: a row that a kill left without its state is trimmed by the resumed run.
+            self.log(row)
+            self.write_model("model")
+            tree = {"state": self.state.tree(), "config": configuration.dump(self.config), "seed": self.seed}
+            save_state(self.out, step, tree)
+        distributed.wait()
+        return row
 
+    def log(self, row: Row) -> None:
+        """The row, as CSV and for TensorBoard, and a sheet where one is due."""
+        write_row(self.out / "log.csv", row)
+        if self.config.tensorboard:
+            write_tensorboard(self.out / "tensorboard", row)
+        step = int(row["step"])
+        if self.config.sheet_every and step % self.config.sheet_every == 0:
+            method = painter(self.state.average, self.stride())
+            for held in self.held_out:
+                write_sheet(self.out / f"sheets/{step:07d}-{held.name}.png", held.pairs, 4, method)
 
-def channels_last(array: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
-    """The array as a tensor in the memory order that convolutions are fast in."""
-    return torch.from_numpy(np.ascontiguousarray(array)).contiguous(memory_format=torch.channels_last)
+    def keep_best(self, row: Row) -> None:
+        """Write `best/` if no validation was better; count those that were not. Raises ConfigError for a wrong name."""
+        name, notes = self.config.best, self.state.notes
+        if not name:
+            return
+        if name not in row:
+            raise ConfigError("best names no figure", where=name, fix=f"choose one of {', '.join(row)}")
+        better = row[name] > notes.get("best", -math.inf)
+        notes["waited"] = 0 if better else notes.get("waited", 0) + 1
+        if better:
+            notes["best"] = row[name]
+            self.write_model("best")
 
+    def waited_enough(self) -> bool:
+        """Whether `patience` validations in a row were not better."""
+        patience = self.config.patience
+        return patience > 0 and distributed.any_of(self.state.notes.get("waited", 0) >= patience)
 
-def trim_log(path: Path, last: int) -> None:
-    """Drop the rows of steps after `last`, which are trained again."""
-    if path.is_file() and path.stat().st_size:
-        head, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [row for row in rows if int(row.partition(",")[0]) <= last]
-        write_atomic(path, "".join([head, *kept]).encode())
+    def write_model(self, name: str) -> None:
+        """The averaged weights as a model folder below the run's."""
+        network, settings = network_of(self.config)
+        save_model(self.state.average, self.out / name, network, settings, self.config.band)
 
-
-def log(path: Path, row: Row) -> None:
-    """Append a row to the CSV log."""
-    new = not path.exists() or not path.stat().st_size
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    def stride(self) -> int:
+        """Of the network, in pixels."""
+        return generators.stride_of(network_of(self.config)[0])

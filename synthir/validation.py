@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import metrics
+from . import metrics, object_metrics
 from .dataset import Box
 from .frames import from_network, to_network
 from .images import UInt8
@@ -32,12 +32,12 @@ class HeldOut:
     boxes: dict[str, list[Box]]
     """Objects by picture name."""
     grayscale_ssim: float
-    """Of the visible pictures' own luma: what a generator has to beat."""
+    """Of the given pictures' own luma: what a generator has to beat."""
 
 
 def hold_out(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: int) -> HeldOut:
     """Choose `most` evenly spread pairs and all that have boxes."""
-    spread = pairs[:: max(1, len(pairs) // most)]
+    spread = set(pairs[:: max(1, len(pairs) // most)])
     chosen = tuple(pair for pair in pairs if pair in spread or pair.name in boxes)
     return HeldOut(name, chosen, boxes, mean(ssim(pair, grayscale) for pair in chosen))
 
@@ -50,28 +50,38 @@ def validate(network: nn.Module, held_out: Iterable[HeldOut], stride: int) -> di
     network.eval()
     figures: dict[str, float] = {}
     for source in held_out:
-        method = painter(network, stride)
+        method = in_grey(painter(network, stride))
         made, real = contrasts(source, method)
         figures |= {
             f"{source.name}_ssim": mean(ssim(pair, method) for pair in source.pairs),
             f"{source.name}_grayscale_ssim": source.grayscale_ssim,
             f"{source.name}_contrast": mean(made),
             f"{source.name}_real_contrast": mean(real),
-            f"{source.name}_sign": metrics.sign_agreement(made, real),
+            f"{source.name}_sign": object_metrics.sign_agreement(made, real),
         }
-    network.train()
     return figures
 
 
 def painter(network: nn.Module, stride: int) -> Method:
-    """The network as a function of a picture."""
+    """The network as a function of a picture, on the device it is on."""
+    device = next(network.parameters(), torch.empty(0)).device
 
     def paint(rgb: UInt8) -> UInt8:
         with torch.no_grad():
-            made = network(torch.from_numpy(to_network(rgb, stride)[None]))[0].numpy()
+            made = network(torch.from_numpy(to_network(rgb, stride)[None]).to(device))[0].cpu().numpy()
         return from_network(made, *rgb.shape[:2]).astype(np.uint8)
 
     return paint
+
+
+def in_grey(method: Method) -> Method:
+    """The method with the luma of what it makes, where that is a colour picture."""
+
+    def made(rgb: UInt8) -> UInt8:
+        picture = method(rgb)
+        return picture if picture.ndim == 2 else grayscale(picture)
+
+    return made
 
 
 def grayscale(rgb: UInt8) -> UInt8:
@@ -93,8 +103,8 @@ def contrasts(source: HeldOut, method: Method) -> tuple[list[float], list[float]
         boxes = source.boxes.get(pair.name, [])
         visible, infrared = read_pair(pair)
         if boxes:
-            made += metrics.contrasts(method(visible), boxes)
-            real += metrics.contrasts(infrared, boxes)
+            made += object_metrics.contrasts(method(visible), boxes)
+            real += object_metrics.contrasts(infrared, boxes)
     return made, real
 
 

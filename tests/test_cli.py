@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import checks, cli, errors, shipped
+from synthir import checks, cli, console, errors, shipped
 from synthir.cli import main, program
-from synthir.files import sha256_tree
+from synthir.files import PART, sha256_tree
 from synthir.options import Options
 
 ROOT = Path(__file__).parents[1]
@@ -338,7 +338,7 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
 def test_exit_statuses_agree_with_the_errors() -> None:
     assert errors.VerificationFailed.exit_status == cli.NOT_VERIFIED
     kinds: list[type[errors.SynthIRError]] = [*errors.SynthIRError.__subclasses__(), errors.NoSpace]
-    assert not {cli.SOME_REFUSED, cli.INTERRUPTED} & {kind.exit_status for kind in kinds}
+    assert not {cli.SOME_REFUSED, cli.INTERRUPTED, console.TERMINATED} & {kind.exit_status for kind in kinds}
 
 
 def shell(*words: str | Path) -> list[str]:
@@ -347,7 +347,10 @@ def shell(*words: str | Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_interrupted_it_prints_the_command_that_resumes(tmp_path: Path, sample: Path, small_engine: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_prints_the_command_that_resumes(
+    tmp_path: Path, sample: Path, small_engine: Path, sent: signal.Signals, status: int
+) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number in range(400):
@@ -357,9 +360,10 @@ def test_interrupted_it_prints_the_command_that_resumes(tmp_path: Path, sample: 
     process = subprocess.Popen(shell(*words), stderr=subprocess.PIPE, text=True, env=environment)
     while process.poll() is None and len(list((tmp_path / "my ir").glob("*.jpg"))) < 20:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     error = process.communicate()[1]
-    assert process.returncode == 130
+    assert process.returncode == status
+    assert not list((tmp_path / "my ir").rglob(f"*{PART}")), "what was begun is finished, as after Ctrl-C"
     again = error.splitlines()[-1].partition("Next: ")[2]
     assert again == f"synthir convert {pictures} --engine {small_engine} --out '{tmp_path}/my ir'"
     done = subprocess.run(shell(*words[:-1]), env=environment, capture_output=True, text=True)

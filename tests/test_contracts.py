@@ -21,13 +21,18 @@ EVERYTHING = [
 ]
 LAYERS = (
     ("errors",),
-    ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config"),
+    ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config", "weights", "stopwatch"),
     ("engine", "dataset", "frames", "images", "journal", "manifest", "options"),
-    ("objectives", "discriminators", "spectrum", "metrics"),
-    ("formats", "generators", "backends", "pairs", "plan", "verify", "target"),
-    ("convert", "picture_io", "pipeline", "checkpoint", "summary", "validation", "train_config", "train_step"),
-    ("compile", "training", "report", "evaluate", "benchmarks", "checks"),
+    ("objectives", "adversarial", "perceptual", "balance", "discriminators", "spectrum", "distributed"),
+    ("metrics", "object_metrics", "distribution", "lpips", "features"),
+    ("formats", "generators", "backends", "levels", "pairs", "plan", "verify", "target", "detector"),
+    ("layouts", "sampling", "audit", "registration"),
+    ("convert", "picture_io", "pipeline", "checkpoint", "summary", "validation", "train_config"),
+    ("train_log", "train_state", "loss_terms", "systems", "train_start", "train_data", "sheet"),
+    ("measurement", "totals"),
+    ("compile", "training", "report", "evaluate", "evaluate_report", "benchmarks", "checks", "further"),
     ("model", "console"),
+    ("cli_training",),
     ("cli",),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import training
 from synthir.checkpoint import load_model
 from synthir.errors import ConfigError, TrainingError
 from synthir.generators import cascade
-from synthir.pairs import Augmentation, PairSource
+from synthir.images import decode
+from synthir.pairs import PairSource, read_pair
+from synthir.sampling import Augmentation
 from synthir.specs import Band
 from synthir.train_config import TrainConfig, Weights
-from synthir.train_step import learning_rate
-from synthir.training import prepare_pairs, train, train_from
+from synthir.train_data import prepare
+from synthir.train_log import Row
+from synthir.train_state import learning_rate
+from synthir.training import train, train_from
+from synthir.validation import painter
 from tests import tiny
 
 CONFIG = TrainConfig(
@@ -56,9 +60,10 @@ def test_another_seed_is_another_model(pairs: Path, tmp_path: Path) -> None:
 
 def test_it_learns(pairs: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, steps=60, batch=4, warmup=5, save_every=60, learning_rate=3e-3, bfloat16=False)
-    sampler, _ = prepare_pairs(config, pairs, 0)
+    draw, _ = prepare(config, pairs, 0)
     module, _ = load_model(train(config, pairs, tmp_path / "run", seed=0))
-    visible, infrared = (torch.from_numpy(np.ascontiguousarray(array)) for array in sampler.batch(1000, 8))
+    batch = draw(1000)
+    visible, infrared = batch.visible, batch.infrared
     with torch.no_grad():
         after = (module(visible) - infrared).abs().mean()
         before = (tiny.fresh()(visible) - infrared).abs().mean()
@@ -66,8 +71,8 @@ def test_it_learns(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_and_the_resolved_configuration_lie_beside_the_model(pairs: Path, tmp_path: Path) -> None:
-    seen: list[training.Row] = []
-    train(CONFIG, pairs, tmp_path / "run", seed=0, report=seen.append)
+    seen: list[Row] = []
+    train(CONFIG, pairs, tmp_path / "run", seed=0, report=lambda step, steps, row: seen.append(row) if row else None)
     with (tmp_path / "run/log.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [{name: str(value) for name, value in row.items()} for row in seen] == rows
@@ -158,5 +163,105 @@ def test_the_last_steps_have_their_own_weights(pairs: Path, tmp_path: Path) -> N
 def test_numbers_that_cannot_be_are_faults_of_the_configuration(tmp_path: Path, text: str, fault: str) -> None:
     head = "generator = 'cascade_s'\nband = 'lwir'\n" + ("" if "[[sources]]" in text else "sources = []\n")
     (tmp_path / "c.toml").write_text(head + text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=fault):
+        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+
+
+def test_the_best_model_is_kept_and_waiting_ends(pairs: Path, tmp_path: Path) -> None:
+    """A learning rate of nothing: the first validation stays the best, and three more are waited for."""
+    config = replace(
+        CONFIG, steps=40, save_every=1, warmup=0, learning_rate=0.0, ema=0.0, best="visible_ssim", patience=3
+    )
+    train(config, pairs, tmp_path / "run", seed=0)
+    rows = list(csv.DictReader((tmp_path / "run/log.csv").read_text(encoding="utf-8").splitlines()))
+    figures = [float(row["visible_ssim"]) for row in rows]
+    best = figures.index(max(figures))
+    assert len(rows) == best + 1 + 3 < 40
+    stopped = train(replace(config, steps=best + 1), pairs, tmp_path / "short", seed=0)
+    assert (tmp_path / "run/best/model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
+    again = train(config, pairs, tmp_path / "run", seed=0)
+    assert again.is_dir() and len((tmp_path / "run/log.csv").read_text(encoding="utf-8").splitlines()) == len(rows) + 1
+
+
+def test_a_figure_that_there_is_not_names_those_there_are(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="visible_ssim"):
+        train(replace(CONFIG, best="road_ssim"), pairs, tmp_path / "run", seed=0)
+
+
+def test_sheets_show_visible_real_and_made(pairs: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, sheet_every=2)
+    made = train(config, pairs, tmp_path / "run", seed=0)
+    sheets = sorted(path.name for path in (tmp_path / "run/sheets").iterdir())
+    assert sheets == ["0000002-visible.png", "0000004-visible.png"]
+    _, held_out = prepare(config, pairs, 0)
+    sheet = decode((tmp_path / "run/sheets/0000004-visible.png").read_bytes(), "sheet")
+    visible, real = read_pair(held_out[0].pairs[0])
+    height, width = real.shape
+    assert np.array_equal(sheet[:height, :width], visible)
+    assert np.array_equal(sheet[:height, width : 2 * width, 0], real)
+    synthetic = painter(load_model(made)[0], 32)(visible).astype(int)
+    assert np.abs(sheet[:height, 2 * width : 3 * width, 0] - synthetic).max() <= 1  # the kept weights are float16
+
+
+def test_tensorboard_reads_the_rows(pairs: Path, tmp_path: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard")
+    seen: list[Row] = []
+    config = replace(CONFIG, tensorboard=True)
+    train(config, pairs, tmp_path / "run", seed=0, report=lambda step, steps, row: seen.append(row) if row else None)
+    events = reader.EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("l1")] == [
+        (row["step"], pytest.approx(row["l1"], rel=1e-6)) for row in seen
+    ]
+
+
+def test_it_starts_from_the_weights_of_a_model(pairs: Path, tmp_path: Path) -> None:
+    start = tiny.model_folder(tmp_path / "start", seed=5)
+    config = replace(CONFIG, generator="", start=str(start), steps=1, warmup=0, learning_rate=0.0, ema=0.0)
+    made = load_model(train(config, pairs, tmp_path / "run", seed=0))[0].state_dict()
+    for name, value in load_model(start)[0].state_dict().items():
+        if "running_" not in name and value.is_floating_point():
+            assert torch.equal(made[name], value), name
+
+
+def test_a_model_of_another_network_is_no_start(pairs: Path, tmp_path: Path) -> None:
+    start = tiny.model_folder(tmp_path / "start")
+    config = replace(CONFIG, generator="guided_s", start=str(start), weights=Weights(stages=(1.0,)))
+    with pytest.raises(TrainingError, match="it holds cascade, this is guided"):
+        train(config, pairs, tmp_path / "run", seed=0)
+
+
+def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
+    text = """
+    generator = 7
+    band = "radio"
+    stepz = 10
+    batch = "many"
+    [weights]
+    ll = 1.0
+    """
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="5 faults") as error:
+        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    for fault in (
+        "generator is 7",
+        "band is 'radio'",
+        "did you mean steps",
+        "batch is 'many'",
+        "weights.ll is unknown",
+    ):
+        assert fault in error.value.why
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("generator = 'cascade_s'\n[weights]\nperceptual = 1.0", "perceptual needs vgg19"),
+        ("generator = 'cascade_s'\npatience = 3", "name it in best"),
+        ("", "there is no start to take it from"),
+        ("generator = 'cascade_s'\nadversary = 'wgan-gp'\ndiscriminator_norm = 'batch'", "judges each picture alone"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_faults(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "c.toml").write_text("band = 'lwir'\n" + text, encoding="utf-8")
     with pytest.raises(ConfigError, match=fault):
         train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)

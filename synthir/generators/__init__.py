@@ -47,3 +47,12 @@ def stride_of(network: str) -> int:
     """The number of pixels that height and width of a frame must be multiples of."""
     stride: int = load(__name__, network).STRIDE
     return stride
+
+
+def way_back(size: str) -> "nn.Module":
+    """The network of a named size for the other direction. Raises ConfigError where it knows one way only."""
+    network, settings = settings_of(size)
+    if "outputs" not in settings:
+        fix = "choose a generator whose Settings have outputs, e.g. cyclegan_6"
+        raise ConfigError(f"{size} has no way back", why="it makes infrared of visible pictures only", fix=fix)
+    return build(network, {**settings, "outputs": 4 - settings["outputs"]})

@@ -1,0 +1,132 @@
+"""The commands that train and measure generators: train, finetune, adapt, evaluate, pairs. See synthir.cli."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from . import console
+
+PATH = click.Path(path_type=Path)
+OUT = click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
+MINUTES = click.option(
+    "--max-minutes", type=float, default=float("inf"), help="Stop then; the same command goes on.", metavar="N"
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides initial weights and batches."
+)
+DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, or what is there.")
+RECIPE = click.option("--config", "recipe", type=PATH, help="TOML file in place of the shipped one.")
+QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+
+
+@click.command()
+@click.argument("config", type=PATH)
+@click.option("--data", type=PATH, required=True, help="Folder of the pictures.")
+@OUT
+@MINUTES
+@SEED
+@DEVICE
+@QUIET
+def train(config: Path, data: Path, out: Path, quiet: bool, **how: Any) -> int:
+    """Train the generator that a TOML file describes."""
+    from .training import train_from
+
+    with console.training(quiet) as report:
+        click.echo(train_from(config, data, out, report=report, **how))
+    return 0
+
+
+@click.command()
+@click.argument("name")
+@click.option("--pairs", type=PATH, required=True, help="Folder with visible/ and infrared/, pairs by name.")
+@OUT
+@MINUTES
+@SEED
+@DEVICE
+@RECIPE
+@QUIET
+def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
+    """Train a model further on a few pairs of your camera.
+
+    NAME is a shipped model, or the folder of a trained one.
+    """
+    from .further import finetune
+
+    with console.training(quiet) as report:
+        click.echo(finetune(name, pairs, out, report=report, **how))
+    return 0
+
+
+@click.command()
+@click.argument("name")
+@click.option("--infrared", type=PATH, required=True, help="Folder of your camera's infrared pictures.")
+@click.option("--visible", type=PATH, required=True, help="Folder of visible pictures such as you will convert.")
+@OUT
+@MINUTES
+@SEED
+@DEVICE
+@RECIPE
+@QUIET
+def adapt(name: str, visible: Path, infrared: Path, out: Path, quiet: bool, **how: Any) -> int:
+    """Make a model's results look like your camera's pictures; no pairs are needed.
+
+    NAME is a shipped model, or the folder of a trained one.
+    """
+    from .further import adapt
+
+    with console.training(quiet) as report:
+        click.echo(adapt(name, visible, infrared, out, report=report, **how))
+    return 0
+
+
+@click.command()
+@click.argument("name")
+@click.option("--protocol", type=PATH, help="TOML file that says what is measured on which pictures.")
+@click.option("--data", type=PATH, help="Folder of the protocol's pictures.")
+@click.option("--pairs", type=PATH, help="Without a protocol: folder with visible/ and infrared/, pairs by name.")
+@click.option("--out", type=PATH, required=True, help="Folder of the report.")
+def evaluate(name: str, protocol: Path | None, data: Path | None, pairs: Path | None, out: Path) -> int:
+    """Measure a model beside plain baselines, on --pairs or by a --protocol on --data.
+
+    NAME is a shipped model, the folder of a trained one, or the file of an engine.
+    """
+    from .evaluate import evaluate_from, evaluate_pairs
+
+    if pairs and not (protocol or data):
+        click.echo(evaluate_pairs(name, pairs, out))
+    elif protocol and data and not pairs:
+        click.echo(evaluate_from(name, protocol, data, out))
+    else:
+        raise click.UsageError("give either --pairs, or --protocol with --data")
+    return 0
+
+
+@click.group()
+def pairs() -> None:
+    """Look at pairs before training on them."""
+
+
+@pairs.command("check")
+@click.argument("folder", type=PATH)
+@click.option(
+    "--layout", default="folders", show_default=True, help="How the pairs lie: docs/guides/bring-your-pairs.md."
+)
+@click.option("--visible", default="visible", show_default=True, help="Visible folder below FOLDER.")
+@click.option("--infrared", default="infrared", show_default=True, help="Infrared folder below FOLDER.")
+@click.option("--limit", type=float, default=3.0, show_default=True, help="Pixels that a pair may be off.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Look at each n-th pair.")
+def check(folder: Path, layout: str, visible: str, infrared: str, limit: float, every: int) -> int:
+    """Say which pairs are misaligned, or cannot be read; exit status 1 where there are any."""
+    from .layouts import find_pairs
+    from .pairs import Layout, PairSource
+    from .registration import check, report
+
+    found = find_pairs(folder, PairSource(cast(Layout, layout), visible, infrared))[::every]
+    rows = list(check(found))
+    click.echo(report(rows, limit))
+    return int(any(row.problem or (row.sure and row.distance > limit) for row in rows))
+
+
+COMMANDS = (train, finetune, adapt, evaluate, pairs)
+"""What synthir.cli adds to the program."""

@@ -1,0 +1,43 @@
+"""Train a trained model further, for another camera: `finetune` with pairs, `adapt` with infrared pictures alone.
+
+Both are trainings with a shipped configuration, recipes/finetune.toml and recipes/adapt.toml, that start from the
+model's weights. For other layouts of pictures, copy one of them, name your sources in it and use `synthir train`.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import config as configuration
+from .checkpoint import read_model
+from .pairs import PairSource
+from .shipped import model_place, recipes_folder
+from .train_config import TrainConfig
+from .training import train
+
+
+def finetune(name: str, pairs: Path, out: Path, *, seed: int, recipe: Path | None = None, **how: Any) -> Path:
+    """Train a model on the pairs in `pairs/visible` and `pairs/infrared`; the model folder is `out/model`.
+
+    name: a shipped model or a model folder. `how` as for `train`. Raises UnknownName, ConfigError, TrainingError.
+    """
+    source = PairSource("folders", "visible", "infrared")
+    return train(further(name, recipe or recipes_folder() / "finetune.toml", source), pairs, out, seed=seed, **how)
+
+
+def adapt(
+    name: str, visible: Path, infrared: Path, out: Path, *, seed: int, recipe: Path | None = None, **how: Any
+) -> Path:
+    """Train a model until what it makes of `visible` looks like the pictures in `infrared`; the two are unrelated.
+
+    name: a shipped model or a model folder. `how` as for `train`. Raises UnknownName, ConfigError, TrainingError.
+    """
+    source = PairSource("unpaired", str(visible.resolve()), str(infrared.resolve()))
+    return train(further(name, recipe or recipes_folder() / "adapt.toml", source), Path(), out, seed=seed, **how)
+
+
+def further(name: str, recipe: Path, source: PairSource) -> TrainConfig:
+    """The configuration of a recipe for that model and those pictures."""
+    spec = read_model(model_place(name))[0]
+    config = configuration.load(recipe, TrainConfig)
+    return replace(config, generator="", start=name, band=spec.band, sources=(source,))

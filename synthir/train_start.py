@@ -1,0 +1,53 @@
+"""Where a training begins: which network, with which weights, improved by which optimisers."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import distributed, generators
+from .checkpoint import read_model, start_from
+from .shipped import model_place
+from .systems import system_of
+from .train_config import TrainConfig
+from .train_state import State
+
+
+def network_of(config: TrainConfig) -> tuple[str, dict[str, Any]]:
+    """The network and its settings: of the named size, or those of the model it starts from."""
+    if config.generator:
+        return generators.settings_of(config.generator)
+    spec = read_model(model_place(config.start))[0]
+    return spec.network, spec.settings
+
+
+def fresh_state(config: TrainConfig, seed: int, device: torch.device) -> State:
+    """Networks with seeded weights, or those of `start`, on the device, and their optimisers."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = first_generator(config)
+        networks = {"generator": generator, **system_of(config.system).fresh(config, generator)}
+    networks = {name: on(network, device) for name, network in networks.items()}
+    average = deepcopy(networks["generator"]).eval().requires_grad_(False)
+    optimisers: dict[str, torch.optim.Optimizer] = {
+        name: torch.optim.Adam(learning, lr=config.learning_rate, betas=config.betas)
+        for name, network in networks.items()
+        if (learning := [parameter for parameter in network.parameters() if parameter.requires_grad])
+    }
+    return State(networks, average, optimisers, seed)
+
+
+def first_generator(config: TrainConfig) -> nn.Module:
+    """The generator before the first step; torch's current seed draws what does not come from `start`."""
+    network, settings = network_of(config)
+    generator = generators.build(network, settings).train()
+    if config.start:
+        start_from(generator, network, model_place(config.start))
+    return generator
+
+
+def on(network: nn.Module, device: torch.device) -> nn.Module:
+    """On the device, in the memory order that convolutions are fast in; batch norm looks at all processes."""
+    network = distributed.synced(network) if distributed.several() else network
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,92 @@
+"""The commands that train and measure, as users type them."""
+
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+from click.testing import CliRunner
+
+from synthir.checkpoint import load_model
+from synthir.cli import main, program
+from tests import tiny
+from tests.test_registration import cut, town
+
+ROOT = Path(__file__).parents[1]
+RECIPE = """
+start = "{start}"
+band = "lwir"
+steps = 2
+batch = 2
+save_every = 1
+block = 1
+validate_share = 3
+[augmentation]
+sizes = [64]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A tiny model in `start`, six pairs in `pairs`, and a recipe."""
+    start = tiny.model_folder(tmp_path / "start")
+    tiny.draw_pairs(tmp_path / "pairs", 6)
+    (tmp_path / "train.toml").write_text(RECIPE.format(start=start.as_posix()), encoding="utf-8")
+    return tmp_path
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
+
+
+def test_train_says_where_the_model_is_and_what_it_saw(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", place / "train.toml", "--data", place / "pairs", "--out", place / "run")
+    assert run(*words) == 0
+    said = capsys.readouterr()
+    assert said.out.strip() == str(place / "run/model")
+    assert re.findall(r"^step (\d)", said.err, re.MULTILINE) == ["1", "2"]
+    assert run(*words, "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_finetune_and_adapt_start_from_the_model(place: Path) -> None:
+    for name, folders in (
+        ("finetune", ("--pairs", place / "pairs")),
+        ("adapt", ("--visible", place / "pairs/visible", "--infrared", place / "pairs/infrared")),
+    ):
+        recipe = place / f"{name}.toml"
+        text = (ROOT / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        recipe.write_text(
+            re.sub(r"steps = \d+", "steps = 1", text).replace("[160, 192, 224]", "[64]"), encoding="utf-8"
+        )
+        assert run(name, place / "start", *folders, "--out", place / name, "--config", recipe, "--device", "cpu") == 0
+        made, start = (load_model(folder)[0].state_dict() for folder in (place / name / "model", place / "start"))
+        weights = [key for key in start if "running_" not in key and "tracked" not in key]
+        far = max(float((made[key] - start[key]).abs().max()) for key in weights)
+        assert 0.0 < far < 0.01, name
+
+
+def test_a_device_that_is_not_there_is_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", place / "train.toml", "--data", place / "pairs", "--out", place / "run", "--device", "gpu")
+    assert run(*words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("SIR800") and "cpu, cuda or auto" in said and len(said.splitlines()) == 1
+
+
+def test_pairs_check_names_what_is_off(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = town()
+    for index, shift in enumerate((0, 9)):
+        for kind, made in (("visible", cut(world, 0, 0)), ("infrared", cut(world, shift, 0))):
+            (place / "off" / kind).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(place / "off" / kind / f"{index}.png"), made)
+    assert run("pairs", "check", place / "off") == 1
+    said = capsys.readouterr().out
+    assert said.startswith("1 of 2 pairs are off by more than 3 px") and "1.png  +9.0 +0.0 px" in said
+    assert run("pairs", "check", place / "off", "--limit", 10) == 0
+
+
+def test_evaluate_wants_one_of_its_two_ways() -> None:
+    done = CliRunner().invoke(program, ["evaluate", "cascade-lwir-s", "--out", "x"])
+    assert done.exit_code == 2 and "either --pairs, or --protocol with --data" in done.output
