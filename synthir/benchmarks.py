@@ -120,7 +120,7 @@ def with_engine(payload: Path, folder: Path, pictures: int, repeats: int) -> tup
     with open_engine(payload) as engine:
         first = (source / "000000.jpg").read_bytes()
         frame = to_network(decode(first, "first"), engine.spec.stride)[None]
-        frame = np.repeat(frame, engine.spec.batch or 1, axis=0)
+        frame = np.repeat(frame, engine.spec.batch or Options().batch, axis=0)
         engine.run(frame)
         for number in range(repeats):
             alone.append(pictures / seconds(partial(call_often, engine, frame, -(-pictures // len(frame)))))

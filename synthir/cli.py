@@ -57,7 +57,7 @@ def program() -> None:
     "--max-failures", default=-1, metavar="N", help="Stop when more than N pictures are refused; -1 is never."
 )
 @click.option("--limit", default=0, metavar="N", help="Convert the first N pictures only; 0 is all.")
-@click.option("--batch", default=1, show_default=True, metavar="N", help="Pictures a call of the engine.")
+@click.option("--batch", default=2, show_default=True, metavar="N", help="Pictures a call of the engine.")
 @click.option("--workers", default=3, show_default=True, metavar="N", help="Threads that decode and encode.")
 @click.option("--channels", type=click.Choice([1, 3]), default=1, show_default=True, help="3 repeats the one.")
 @click.option(

@@ -19,6 +19,7 @@ from .engine import Engine, Float32, Start, papers_of
 from .errors import AgreementFailed, UsageError
 from .files import sha256_bytes, write_atomic
 from .folders import load
+from .frames import padded
 from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json
 
 BAR_DB = {Precision.FLOAT32: 80.0, Precision.BFLOAT16: 50.0, Precision.FLOAT16: 50.0}
@@ -111,7 +112,7 @@ def comparison_frames(stride: int) -> list[Float32]:
     """Fixed frames (1, 3, H, W): textures with the spectrum of photographs, dark, bright, flat and noise, two sizes."""
     rng = np.random.default_rng(20260101)
     frames = []
-    for height, width in ((8 * stride, 10 * stride), (6 * stride, 9 * stride)):
+    for height, width in (padded(256, 320, stride), padded(192, 288, stride)):
         texture = natural_texture(rng, height, width)
         noise = rng.uniform(-1.0, 1.0, texture.shape)
         flat = np.broadcast_to(rng.uniform(-1.0, 1.0, (1, 3, 1, 1)), texture.shape)

@@ -22,8 +22,8 @@ class Options:
     """Which end of the grey scale is hot."""
     max_side: int = 0
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
-    batch: int = 1
-    """Pictures a call of the engine; an engine built for another fixed number says so."""
+    batch: int = 2
+    """Pictures a call of the engine, which the CPU engine computes side by side. A fixed number is the engine's own."""
     limit: int = 0
     """Pictures to convert, the first ones; 0 is all."""
     workers: int = 3
@@ -68,6 +68,6 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
     if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, options.channels)):
         raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
-    if spec.batch and options.batch not in (1, spec.batch):
+    if spec.batch and options.batch not in (1, DEFAULTS.batch, spec.batch):
         fix = f"--batch {spec.batch}, or compile an engine for any batch"
         raise EngineIncompatible(f"the engine runs {spec.batch} pictures a call", where=spec.generator, fix=fix)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from synthir import generators
+from synthir.checkpoint import compact
 from synthir.compile import natural_texture
 from synthir.generators import analytic, cascade
 from tests import tiny
@@ -40,6 +41,13 @@ def test_analytic_compositions_are_those_of_seed_and_picture() -> None:
     assert (one(visible) - other(visible)).abs().mean() > 0.1
     dials, turns = one.compose(visible)  # type: ignore[operator]
     assert dials.std(dim=1).min() > 0.05 and turns.std() > 0.2
+
+
+def test_what_is_saved_of_a_bank_is_the_bank() -> None:
+    state = generators.build("analytic", {"seed": 1}).state_dict()
+    saved = compact(generators.build("analytic", {"seed": 1}))
+    assert set(saved) == set(state)
+    assert all(torch.equal(saved[name].float(), value) for name, value in state.items())
 
 
 def test_analytic_monotone_keeps_polarity_and_default_turns_it() -> None:

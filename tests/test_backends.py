@@ -12,7 +12,7 @@ import torch
 from synthir import compile as compiling
 from synthir.checkpoint import load_model
 from synthir.compile import compile_engine, measure
-from synthir.engine import Engine, read_payload
+from synthir.engine import Engine, open_engine, read_payload
 from synthir.errors import AgreementFailed, BackendMissing, EngineIncompatible
 from synthir.files import sha256_bytes
 from synthir.folders import load, names
@@ -143,3 +143,18 @@ def test_bfloat16_that_was_asked_for_is_not_replaced(model: Path) -> None:
     with pytest.raises(AgreementFailed, match=r"dB in bfloat16, the bar is 500 dB.*--precision float32"):
         compile_engine(model, model.with_name("made.xml"), "openvino", Precision.BFLOAT16)
     assert [path.name for path in model.parent.iterdir()] == ["model"]
+
+
+def test_a_batch_side_by_side_is_what_its_frames_are_alone(tmp_path: Path) -> None:
+    """Whatever computes it: the same picture alone and in company, to a rounding of the last digits."""
+    target = compile_engine(tiny.model_folder(tmp_path / "model"), tmp_path / "e.xml", "openvino", Precision.FLOAT32)
+    frames = tiny.frames(4, 5, 3, 64, 96)
+    with open_engine(target) as engine:
+        together = engine.run(frames)
+        again = engine.run(frames)
+        alone = np.concatenate([engine.run(frame[None]) for frame in frames])
+    np.testing.assert_array_equal(together, again)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+    together[0] = 7.0
+    assert again.max() <= 1.0, "the result is the caller's"

@@ -102,7 +102,7 @@ def test_options_shape_the_samples(tmp_path: Path, options: Options, engine_pola
 
 def test_max_side_bounds_what_the_network_sees_and_keeps_the_grid(tmp_path: Path) -> None:
     engine = FakeEngine(luminance)
-    converted(hand_made(tmp_path / "src", 3), tmp_path / "out", Options(max_side=16), engine)
+    converted(hand_made(tmp_path / "src", 3), tmp_path / "out", Options(max_side=16, batch=1), engine)
     assert engine.shapes == [(1, 3, 16, 16), (1, 3, 8, 16), (1, 3, 16, 16)]
     for number in range(3):
         assert stored(tmp_path / "out" / place(number, ".png")).shape == SIZES[number % 3]

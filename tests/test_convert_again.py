@@ -21,15 +21,16 @@ def test_doing_it_again_does_nothing_and_repaired_pictures_are_done_then(tmp_pat
     dataset = hand_made(tmp_path / "src", 6)
     path = tmp_path / "src" / place(4, ".png")
     path.write_bytes(b"broken")
-    first = converted(dataset, tmp_path / "out")
+    single = Options(batch=1)
+    first = converted(dataset, tmp_path / "out", single)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     engine = FakeEngine()
-    assert converted(dataset, tmp_path / "out", Options(), engine) == first and engine.shapes == []
+    assert converted(dataset, tmp_path / "out", single, engine) == first and engine.shapes == []
     write_picture(path, picture(4, *SIZES[1]))
-    repaired = converted(dataset, tmp_path / "out", Options(), engine)
+    repaired = converted(dataset, tmp_path / "out", single, engine)
     assert engine.shapes == [(1, 3, 24, 40)] and repaired.counts == {"pictures": 6, "refused": 0, "labels": 1}
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
-    converted(dataset, tmp_path / "fresh")
+    converted(dataset, tmp_path / "fresh", single)
     assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "fresh")
 
 
@@ -114,9 +115,10 @@ def test_an_interruption_keeps_what_is_done(tmp_path: Path) -> None:
     dataset = hand_made(tmp_path / "src", 30)
 
     with pytest.raises(KeyboardInterrupt):
-        convert.run(convert.plan(dataset, tmp_path / "out", fake_spec()), FakeEngine(), raising_at(11))
+        plan = convert.plan(dataset, tmp_path / "out", fake_spec(), Options(batch=1))
+        convert.run(plan, FakeEngine(), raising_at(11))
     engine = FakeEngine()
-    converted(dataset, tmp_path / "out", Options(resume=True), engine)
+    converted(dataset, tmp_path / "out", Options(resume=True, batch=1), engine)
     assert len(engine.shapes) == 30 - 11
-    converted(dataset, tmp_path / "whole")
+    converted(dataset, tmp_path / "whole", Options(batch=1))
     assert sha256_tree(tmp_path / "out") == sha256_tree(tmp_path / "whole")

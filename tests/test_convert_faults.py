@@ -40,7 +40,7 @@ def spoiled(value: float) -> FakeEngine:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.5, 1.03])
 def test_results_that_cannot_be_are_refused(tmp_path: Path, value: float) -> None:
-    manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(), spoiled(value))
+    manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(batch=1), spoiled(value))
     assert [(line.name, line.code) for line in manifest.refused] == [
         (place(2, ".png"), "SIR505"),
         (place(5, ".png"), "SIR505"),

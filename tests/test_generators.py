@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cascade": tiny.SETTINGS,
     "cgan_unet": {"width": 4},
     "cyclegan": {"width": 4, "blocks": 1},
-    "guided": {"channels": (8, 8, 8), "depth": 4, "fine": 4},
+    "guided": {"channels": (16, 16, 16), "depth": 4, "fine": 8},
     "pix2pix": {"width": 4},
 }
 """What makes a network quick enough for a test; one that is not here is tested in its own sizes."""
@@ -121,13 +121,14 @@ def test_the_last_stage_is_the_result(network: str, settings: dict[str, Any]) ->
 
 @every_case
 def test_gradients_reach_every_parameter(network: str, settings: dict[str, Any]) -> None:
-    module = drawn(network, settings).train()
+    # In double precision a gradient is told from rounding errors. In eval mode: batch norm of the batch hides biases.
+    module = drawn(network, settings).double()
     if not list(module.parameters()):
         pytest.skip("it has nothing to train")
-    for stage in module.stages(frames(4, network, 2, 1, 2)):  # type: ignore[operator]
+    for stage in module.stages(frames(4, network, 2, 1, 2).double()):  # type: ignore[operator]
         (stage * torch.randn_like(stage)).sum().backward(retain_graph=True)
-    unreached = [name for name, p in module.named_parameters() if p.grad is None or not p.grad.abs().max() > 0.0]
-    assert unreached == []
+    size = {name: 0.0 if p.grad is None else float(p.grad.abs().max()) for name, p in module.named_parameters()}
+    assert [name for name in size if size[name] < 1e-9 * max(size.values())] == []
 
 
 @every_case

@@ -1,6 +1,7 @@
 """OpenVINO: the CPU engine that works out of the box. Any batch, height and width; bfloat16 where the CPU has it."""
 
 import functools
+import os
 import sys
 import tempfile
 import warnings
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 ENDING = ".xml"
 SHAPES = 24
 """Shapes of batches that stay compiled: COCO's pictures have some forty, of which these are nearly all pictures."""
+MOST_STREAMS = os.cpu_count() or 1
+"""Frames of a batch that are computed side by side; more wait for their turn."""
+Infer = Callable[[Float32], Float32]
+"""A batch of visible frames of one shape -> its infrared."""
 HINTS = {Precision.BFLOAT16: "bf16", Precision.FLOAT32: "f32"}
 
 
@@ -87,12 +92,36 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     except (RuntimeError, KeyError) as error:
         raise unusable(error, spec) from None
 
-    def fit(shape: tuple[int, ...]) -> Any:
+    def fit(shape: tuple[int, ...]) -> Infer:
         fitted = model.clone()
-        fitted.reshape(shape)
-        return core.compile_model(fitted, "CPU", {"INFERENCE_PRECISION_HINT": hint}).create_infer_request()
+        fitted.reshape((1, *shape[1:]))
+        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": str(min(shape[0], MOST_STREAMS))}
+        compiled = core.compile_model(fitted, "CPU", options)
+        return alone(compiled) if shape[0] == 1 else abreast(compiled, shape[0])
 
     return OpenVINOEngine(spec, fit)
+
+
+def alone(compiled: Any) -> Infer:
+    """One frame at a time, on all cores."""
+    request = compiled.create_infer_request()
+    return lambda visible: np.array(request.infer({0: visible})[0], dtype=np.float32)
+
+
+def abreast(compiled: Any, count: int) -> Infer:
+    """The frames of a batch side by side, each on cores of its own: none waits for another at every layer."""
+    requests = [compiled.create_infer_request() for _ in range(count)]
+
+    def infer(visible: Float32) -> Float32:
+        for request, frame in zip(requests, visible, strict=True):
+            request.start_async({0: frame[None]}, share_inputs=True)
+        for request in requests:
+            request.wait()
+        return np.concatenate([request.get_output_tensor(0).data for request in requests]).astype(
+            np.float32, copy=False
+        )
+
+    return infer
 
 
 def unusable(error: Exception, spec: EngineSpec) -> EngineIncompatible:
@@ -108,23 +137,22 @@ class OpenVINOEngine:
     last SHAPES are kept. Which one runs depends on the shape alone, so that a resumed conversion gives the same bytes.
     """
 
-    def __init__(self, spec: EngineSpec, fit: Callable[[tuple[int, ...]], Any]) -> None:
-        """fit: (N, 3, H, W) -> a request of the model compiled for that shape."""
+    def __init__(self, spec: EngineSpec, fit: Callable[[tuple[int, ...]], Infer]) -> None:
+        """fit: (N, 3, H, W) -> what computes a batch of that shape."""
         self.spec = spec
-        self._request = functools.lru_cache(SHAPES)(fit)
+        self._infer = functools.lru_cache(SHAPES)(fit)
 
     def run(self, visible: Float32, /) -> Float32:
         """See synthir.engine.Engine. Raises EngineIncompatible where a frame does not fit, EngineOutput if it fails."""
         check_frame(visible, self.spec)
         try:
-            result = self._request(visible.shape).infer({0: np.ascontiguousarray(visible)})[0]
+            return self._infer(visible.shape)(np.ascontiguousarray(visible))
         except RuntimeError as error:
             raise failed(error, self.spec, visible.shape) from error
-        return np.array(result, dtype=np.float32)
 
     def close(self) -> None:
         """Give the memory back."""
-        self._request.cache_clear()
+        self._infer.cache_clear()
 
     def __enter__(self) -> Self:
         return self
