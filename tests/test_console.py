@@ -26,8 +26,10 @@ def test_every_fault_of_the_system_has_a_code_and_a_next_step(number: int, code:
 
 
 def delivered(number: signal.Signals) -> None:
-    """What Python does for a signal, called and not raised: pytest's own stack for signals is too small for the
-    registers of a CPU with AMX once an engine has used them, and the kernel then kills the process. test_cli.py raises it.
+    """What Python does for a signal, called and not raised; test_cli.py raises it, in a process of its own.
+
+    pytest's stack for signals is too small for the registers of a CPU with AMX: once an engine has used them, the
+    kernel kills the process.
     """
     handler = signal.getsignal(number)
     if callable(handler):
