@@ -17,7 +17,7 @@ from .config import at_least
 from .detector import open_detector
 from .engine import Engine, open_engine
 from .errors import ConfigError
-from .evaluate_report import Evaluation, slug, write_report, write_sheet
+from .evaluate_report import Evaluation, slug, write_report
 from .features import load_features
 from .files import sha256_file
 from .images import UInt8
@@ -27,6 +27,7 @@ from .lpips import load_lpips, lpips_of
 from .measurement import Instruments, Measured, measure
 from .pairs import Pair, PairSource, read_boxes, read_pair
 from .pipeline import paint
+from .sheet import write_sheet
 from .shipped import engine_payload
 from .specs import Band
 from .totals import Total, total

@@ -11,16 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
 import numpy as np
 
 from . import distribution, lpips, metrics, object_metrics
 from .files import write_atomic
 from .measurement import Row
-from .pairs import Pair, read_pair
 from .totals import FIGURES, Estimate, Total
-from .validation import Method
 
 DEFINITIONS = metrics.DEFINITIONS | lpips.DEFINITIONS | distribution.DEFINITIONS | object_metrics.DEFINITIONS
 DIGITS = {"psnr": 2, "ssim": 3, "rmse": 1, "l1": 1, "mse": 0, "ms_ssim": 3, "uqi": 3, "lpips": 3}
@@ -185,18 +182,6 @@ def of_objects(row: Row) -> list[float]:
 def number(value: float) -> str:
     """Five digits; nothing for NaN."""
     return "" if math.isnan(value) else f"{value:.5g}"
-
-
-def write_sheet(path: Path, pairs: list[Pair], count: int, method: Method) -> None:
-    """A PNG with visible | real | synthetic in each row, full size, one row a picture."""
-    rows = []
-    for pair in pairs[:: max(1, len(pairs) // count)][:count]:
-        visible, real = read_pair(pair)
-        greys = [cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) for grey in (real, method(visible))]
-        rows.append(np.hstack([visible, *greys]))
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    write_atomic(path, cv2.imencode(".png", np.vstack(padded)[..., ::-1])[1].tobytes())
 
 
 def slug(name: str) -> str:

@@ -15,6 +15,7 @@ from ..adversarial import adversarial
 from ..loss_terms import as_input, autocast, channels, discriminator_of, ends, judge_loss, picture_terms, total
 from ..train_config import TrainConfig
 from ..train_state import Batch, Loss, State, resting
+from .paired import results
 
 
 def paired(config: TrainConfig) -> bool:
@@ -32,8 +33,7 @@ def losses(config: TrainConfig, state: State, batch: Batch, step: int) -> Iterat
     """The discriminator's loss, then the generator's."""
     source, camera = ends(config, batch)
     weights, judge = config.weights_at(step), state.networks["discriminator"]
-    with autocast(config, source):
-        stages = tuple(stage.float() for stage in state.networks["generator"].stages(as_input(source)))  # type: ignore[operator]
+    stages = results(config, state, source, step)
     with torch.no_grad(), autocast(config, source):
         before = state.networks["before"](as_input(source)).float()
     made = stages[-1].clamp(-1.1, 1.1)
