@@ -4,7 +4,8 @@
     python recipes/translation.py --out runs/translation --costs
 
 What is done is kept: started again, it goes on with the system and the step where it stopped. The number of steps that
-fit the time is measured once for each system and kept too, so that its learning rate falls over all of them.
+fit the time is measured once for each system, one after the other before the first is trained, and kept too: what else
+the machine does later changes no budget, and the learning rate falls over all steps.
 """
 
 import json
@@ -66,13 +67,20 @@ def main(data: Path | None, out: Path, minutes: float, config: Path, costs: bool
         return
     if data is None:
         raise click.UsageError("--data is missing")
-    for name, seed in ((name, seed) for name in chosen.systems for seed in chosen.seeds):
-        folder = out / f"{Path(name).stem.removeprefix('train_')}-{seed}"
+    runs = [(run_folder(out, name, seed), name, seed) for name in chosen.systems for seed in chosen.seeds]
+    for folder, name, seed in runs:
+        steps_in(system_config(chosen, name), data, folder / "steps.json", seed, minutes)
+    for folder, name, seed in runs:
         run_system(system_config(chosen, name), data, folder, seed, minutes)
         measure(str(folder / "run/model"), chosen, data, folder / "evaluate")
     for name in chosen.shipped:
         measure(name, chosen, data, out / name / "evaluate")
     click.echo(table(chosen, out))
+
+
+def run_folder(out: Path, name: str, seed: int) -> Path:
+    """Where the training of a configuration lies."""
+    return out / f"{Path(name).stem.removeprefix('train_')}-{seed}"
 
 
 def system_config(chosen: Config, name: str) -> TrainConfig:
@@ -139,7 +147,7 @@ def table(chosen: Config, out: Path) -> str:
     """The tables of all systems under each other, baselines once, and what each was given."""
     lines: list[str] = []
     budgets = ["| system | steps | pictures seen | minutes |", "| --- | --- | --- | --- |"]
-    for folder in [out / f"{Path(n).stem.removeprefix('train_')}-{s}" for n in chosen.systems for s in chosen.seeds]:
+    for folder in [run_folder(out, name, seed) for name in chosen.systems for seed in chosen.seeds]:
         done = json.loads((folder / "done.json").read_text(encoding="utf-8"))
         budgets.append(f"| {folder.name} | {done['steps']} | {done['pictures']} | {done['minutes']:.0f} |")
         lines += rows_of(folder / "evaluate/table.md", folder.name, baselines=not lines)
@@ -175,11 +183,13 @@ def cost_table(chosen: Config) -> str:
             with torch.inference_mode():
                 module(visible)
             seconds.append(time.perf_counter() - begun)
-        learns = "generator" in state.optimisers
-        step = statistics.median(step_seconds(config, state, Batch(visible, infrared))) if learns else float("nan")
+        step = "-"  # the analytic control has nothing to learn
+        if "generator" in state.optimisers:
+            step = f"{1e3 * statistics.median(step_seconds(config, state, Batch(visible, infrared))):.0f}"
         million = sum(p.numel() for p in module.parameters()) / 1e6
-        figures = f"{million:.1f} | {counter.get_total_flops() / 1e9:.1f} | {step * 1e3:.0f}"
-        lines.append(f"| {Path(name).stem} | {figures} | {statistics.median(seconds[2:]) * 1e3:.0f} |")
+        figures = f"{million:.1f} | {counter.get_total_flops() / 1e9:.1f} | {step}"
+        figures += f" | {statistics.median(seconds[2:]) * 1e3:.0f}"
+        lines.append(f"| {Path(name).stem.removeprefix('train_')} | {figures} |")
     return "\n".join(lines)
 
 

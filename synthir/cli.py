@@ -44,7 +44,7 @@ def program() -> None:
 @program.command()
 @click.argument("source", type=PATH)
 @IMAGES
-@click.option("--out", type=PATH, help="Folder to write; NAME-ir in the current directory if not given.")
+@click.option("--out", type=PATH, help="Folder to write; NAME-ir here if not given.")
 @click.option("--engine", default=DEFAULT_ENGINE, show_default=True, help="A shipped model, or the file of an engine.")
 @FORMAT
 @click.option("--dry-run", is_flag=True, help="Plan, say what would be done and refused, and write nothing.")
@@ -106,7 +106,7 @@ def convert(
     payload = engine_payload(engine)
     with open_engine(payload) as opened:
         dataset = formats.read(source, images, form)
-        target = out or default_target(source, dataset, Path())
+        target = out or default_target(source, dataset, Path(), "ir" if opened.spec.planes == 1 else "rgb")
         planned = plan(dataset, target, opened.spec, options)
         built, runs = read_engine_spec(papers_of(payload)).precision, opened.spec.precision
         console.say(
@@ -152,7 +152,8 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     console.refusals([row.message for row in manifest.refused], str(target / MANIFEST))
     refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]
     data = {"target": str(target), "format": manifest.job.format, "counts": manifest.counts, "refused": refused}
-    text = f"{target}: {console.many(len(manifest.pictures), 'infrared picture')}, "
+    kind = "infrared picture" if manifest.engine.planes == 1 else "colour picture"
+    text = f"{target}: {console.many(len(manifest.pictures), kind)}, "
     text += console.many(len(manifest.labels), "label file")
     text += f", {len(refused)} refused" if refused else ""
     console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")

@@ -32,6 +32,8 @@ TERMINATED = 128 + signal.SIGTERM
 """Exit status after SIGTERM, as shells give it."""
 EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
+EVERY_STEPS = 60.0
+"""The same for a training, which takes hours."""
 
 
 def result(as_json: bool, data: object, text: str) -> None:
@@ -148,11 +150,14 @@ def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None]]:
 
 @contextmanager
 def training(quiet: bool) -> Iterator[Callable[[int, int, Mapping[str, float] | None], None]]:
-    """Something to call with (step, steps, row of the log or None): a bar on a terminal, and each row as a line."""
+    """Something to call with (step, steps, row of the log or None): a bar on a terminal, a line a minute elsewhere.
+
+    Each row is a line, too.
+    """
     if quiet:
         yield lambda step, steps, values: None
     elif not sys.stderr.isatty():
-        yield lambda step, steps, values: row(values) if values else None
+        yield _steps(time.monotonic)
     else:
         from tqdm import tqdm
 
@@ -177,6 +182,24 @@ def _lines() -> Callable[[int, int, int], None]:
         if done + refused == total or time.monotonic() - said >= EVERY:
             said = time.monotonic()
             click.echo(f"{done} of {many(total, 'picture')}" + (f", {refused} refused" if refused else ""), err=True)
+
+    return move
+
+
+def _steps(clock: Callable[[], float]) -> Callable[[int, int, Mapping[str, float] | None], None]:
+    """Progress of a training as lines on stderr: how far it is and what a step takes, and the rows."""
+    said, before = 0.0, 0
+
+    def move(step: int, steps: int, values: Mapping[str, float] | None) -> None:
+        nonlocal said, before
+        now = clock()
+        if not before:
+            said, before = now, step  # the first step prepares, and is not what a step takes
+        elif now - said >= EVERY_STEPS:
+            click.echo(f"step {step} of {steps}, {(now - said) / (step - before):.2g} s a step", err=True)
+            said, before = now, step
+        if values:
+            row(values)
 
     return move
 

@@ -19,6 +19,7 @@ from .images import DIGITAL_SOURCE
 from .journal import FOLDER, Journal, locked, remove_journal, standing, unchanged
 from .manifest import (
     CAUTION,
+    CAUTION_COLOURS,
     MANIFEST,
     VERSION,
     Converted,
@@ -163,7 +164,7 @@ def manifest_of(
         version=VERSION,
         synthetic=True,
         digital_source_type=DIGITAL_SOURCE,
-        caution=CAUTION,
+        caution=CAUTION if plan.spec.planes == 1 else CAUTION_COLOURS,
         job=job,
         engine=plan.spec,
         counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels)},

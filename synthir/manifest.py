@@ -17,6 +17,7 @@ MANIFEST = "synthir.json"
 VERSION = 1
 """Of manifest and journal; another version is another layout."""
 CAUTION = "Grey levels imitate an infrared camera. They are not temperatures and nothing can be measured in them."
+CAUTION_COLOURS = "Colours are a guess from infrared. They are not the scene's, and nothing can be told from them."
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

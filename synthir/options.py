@@ -5,7 +5,7 @@ from typing import Any
 
 from .errors import EngineIncompatible, UsageError
 from .images import cannot_write
-from .specs import EngineSpec, Polarity
+from .specs import Band, EngineSpec, Polarity
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ def check_options(options: Options, spec: EngineSpec) -> None:
     ]
     if wrong:
         raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
-    if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, options.channels)):
+    if spec.band == Band.VISIBLE and options.polarity != spec.polarity:
+        why = "the engine makes colour pictures, and nothing in them is hot"
+        raise UsageError("there is no polarity to choose", where=spec.generator, why=why, fix="leave --polarity out")
+    channels = max(options.channels, spec.planes)
+    if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, channels)):
         raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
     if spec.batch and options.batch not in (1, DEFAULTS.batch, spec.batch):
         fix = f"--batch {spec.batch}, or compile an engine for any batch"

@@ -19,7 +19,7 @@ from .journal import GROUP, Journal
 from .manifest import Converted
 from .picture_io import Frame, Outcome, load, store
 from .plan import Plan, check_failures
-from .specs import Band, Polarity
+from .specs import Polarity
 
 Progress = Callable[[int, int, int], None]
 """Called with pictures done, refused and in total."""
@@ -203,8 +203,7 @@ def infer(engine: Engine, padded: list[UInt8]) -> Float32:
     except MemoryError as error:
         why = f"{len(padded)} of {padded[0].shape[1]}x{padded[0].shape[0]} at once"
         raise EngineOutput("no memory to run the engine", where=engine.spec.generator, why=why) from error
-    planes = 3 if engine.spec.band == Band.VISIBLE else 1
-    if infrared.shape != (len(padded), planes, *visible.shape[2:]):
+    if infrared.shape != (len(padded), engine.spec.planes, *visible.shape[2:]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=engine.spec.generator, why=why)
     return infrared

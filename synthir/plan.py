@@ -153,7 +153,7 @@ def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options)
     ext = ending(place)
     if why := cannot_write(ext):
         raise UnsupportedPicture(f"cannot write {place!r}", where=ref.where, why=why, fix="choose with --ext png")
-    if options.bit_depth == 16 and (why := cannot_write(ext, 16, options.channels)):
+    if options.bit_depth == 16 and (why := cannot_write(ext, 16, max(options.channels, spec.planes))):
         raise UsageError(f"cannot write {place!r} with 16 bits", where=ref.where, why=why, fix="choose with --ext png")
     if not place.isascii() or len(place) > LONGEST_NAME:
         check_name(place)

@@ -93,6 +93,11 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, Any] = {}
     """Settings of that network."""
 
+    @property
+    def planes(self) -> int:
+        """Channels of a result: 3 where it is a colour picture, 1 where it is infrared."""
+        return 3 if self.band == Band.VISIBLE else 1
+
 
 def to_json(spec: msgspec.Struct) -> bytes:
     """The spec as indented JSON with a newline at the end; equal specs give equal bytes."""

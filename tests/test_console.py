@@ -58,3 +58,12 @@ def test_sigterm_that_is_ignored_stays_so(capsys: pytest.CaptureFixture[str]) ->
     finally:
         signal.signal(signal.SIGTERM, before)
     assert left.value.code == 3 and capsys.readouterr().err == ""
+
+
+def test_a_training_that_nobody_watches_says_how_far_it_is_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter([5.0, 30.0, 66.0, 70.0])
+    move = console._steps(lambda: next(times))
+    for step in (1, 11, 41):
+        move(step, 90, None)
+    move(42, 90, {"step": 42.0, "l1": 0.25})
+    assert capsys.readouterr().err == "step 41 of 90, 1.5 s a step\nstep 42  l1 0.25\n"
