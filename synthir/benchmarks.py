@@ -21,7 +21,7 @@ from . import formats
 from .convert import Options, plan, run
 from .engine import Engine, Float32, open_engine
 from .errors import UsageError
-from .frames import to_network
+from .frames import UInt8, pad
 from .images import decode
 from .specs import Band, EngineSpec, Polarity, Precision
 from .stopwatch import in_child, peak_memory, seconds, waiting
@@ -119,16 +119,16 @@ def with_engine(payload: Path, folder: Path, pictures: int, repeats: int) -> tup
     alone, whole = [], []
     with open_engine(payload) as engine:
         first = (source / "000000.jpg").read_bytes()
-        frame = to_network(decode(first, "first"), engine.spec.stride)[None]
-        frame = np.repeat(frame, engine.spec.batch or Options().batch, axis=0)
-        engine.run(frame)
+        picture = pad(decode(first, "first"), engine.spec.stride)[None]
+        batch = np.repeat(picture, engine.spec.usual_batch, axis=0)
+        engine.run(batch)
         for number in range(repeats):
-            alone.append(pictures / seconds(partial(call_often, engine, frame, -(-pictures // len(frame)))))
+            alone.append(pictures / seconds(partial(call_often, engine, batch, -(-pictures // len(batch)))))
             whole.append(pictures / seconds(partial(convert, source, folder / f"out{number}", engine)))
     return alone, whole
 
 
-def call_often(engine: Engine, visible: Float32, times: int) -> None:
+def call_often(engine: Engine, visible: UInt8, times: int) -> None:
     """Run one batch again and again."""
     for _ in range(times):
         engine.run(visible)
@@ -232,9 +232,13 @@ class RedPlane:
         files={},
     )
 
-    def run(self, visible: Float32, /) -> Float32:
+    lanes = 1
+
+    def run(self, visible: UInt8, /) -> Float32:
         """The first of three planes."""
-        return visible[:, :1].copy()
+        return np.divide(visible[:, None, :, :, 0], np.float32(127.5)) - np.float32(1.0)
+
+    run_float32 = run
 
     def close(self) -> None:
         """Nothing is held."""

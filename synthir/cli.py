@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, console
-from .cli_training import COMMANDS
+from . import __version__, cli_engines, cli_training, console
 from .errors import SynthIRError
 from .extras import missing
 
@@ -57,7 +56,7 @@ def program() -> None:
     "--max-failures", default=-1, metavar="N", help="Stop when more than N pictures are refused; -1 is never."
 )
 @click.option("--limit", default=0, metavar="N", help="Convert the first N pictures only; 0 is all.")
-@click.option("--batch", default=2, show_default=True, metavar="N", help="Pictures a call of the engine.")
+@click.option("--batch", default=0, metavar="N", help="Pictures a call of the engine; 0 is what suits the engine.")
 @click.option("--workers", default=3, show_default=True, metavar="N", help="Threads that decode and encode.")
 @click.option("--channels", type=click.Choice([1, 3]), default=1, show_default=True, help="3 repeats the one.")
 @click.option(
@@ -156,6 +155,8 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     text = f"{target}: {console.many(len(manifest.pictures), kind)}, "
     text += console.many(len(manifest.labels), "label file")
     text += f", {len(refused)} refused" if refused else ""
+    again = sum(picture.redone for picture in manifest.pictures)
+    text += f", {again} computed again in float32" if again else ""
     console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")
     return SOME_REFUSED if refused else 0
 
@@ -262,79 +263,8 @@ def checks_(as_json: bool) -> int:
     return 0 if all(check.good for check in found if check.needed) else 1
 
 
-@program.command("compile")
-@click.argument("name")
-@click.option("--backend", default="openvino", show_default=True, help="The runtime to compile for.")
-@click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="The fastest that agrees if not given."
-)
-@click.option("--out", type=PATH, required=True, help="File to write, e.g. cascade.xml; its papers go beside it.")
-@JSON
-def compile_(name: str, backend: str, precision: str | None, out: Path, as_json: bool) -> int:
-    """Compile a model into an engine, with its papers.
-
-    NAME is a shipped model, or the folder of a trained one.
-    """
-    from .compile import compile_engine
-    from .engine import papers_of
-    from .shipped import model_place
-    from .specs import Precision, read_engine_spec
-
-    made = compile_engine(model_place(name), out, backend, Precision(precision) if precision else None)
-    spec = read_engine_spec(papers_of(made))
-    how = (
-        f"{spec.agreement.psnr_db:.1f} dB from float32 on {spec.agreement.pictures} pictures" if spec.agreement else ""
-    )
-    data = {"engine": str(made), "papers": str(papers_of(made)), "precision": spec.precision, "agreement": how}
-    console.result(as_json, data, f"{made}: {spec.backend} {spec.precision}, {how}")
-    return 0
-
-
-for command in COMMANDS:
+for command in (*cli_training.COMMANDS, *cli_engines.COMMANDS):
     program.add_command(command)
-
-
-@program.group()
-def bench() -> None:
-    """Measure this machine."""
-
-
-@bench.command("convert")
-@click.option("--engine", default=DEFAULT_ENGINE, show_default=True, help="A shipped model, or the file of an engine.")
-@click.option(
-    "--scratch", type=PATH, default=Path("synthir-bench"), help="Folder that is made and removed, about 2 GB."
-)
-@click.option(
-    "--pictures",
-    type=AT_LEAST_ONE,
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="Pictures of a run with the engine.",
-)
-@click.option(
-    "--many",
-    type=AT_LEAST_ONE,
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Pictures of the run that watches memory.",
-)
-@click.option(
-    "--repeats", type=AT_LEAST_ONE, default=3, show_default=True, metavar="N", help="Runs of each measurement."
-)
-@JSON
-def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> int:
-    """Measure rate, memory and waiting times. Takes minutes.
-
-    Says which part limits the speed of a conversion on this machine.
-    """
-    from .benchmarks import bench_convert
-    from .shipped import engine_payload
-
-    measured = bench_convert(engine_payload(engine), scratch, **counts)
-    console.result(as_json, dataclasses.asdict(measured), measured.markdown())
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

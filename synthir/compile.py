@@ -2,7 +2,8 @@
 
     load the float32 network -> build the payload -> open it -> compare with the network -> write engine, then papers
 
-An engine that was not compared is not written.
+An engine that cannot be opened here, for want of a GPU, is written with papers that say it was not compared; it is not
+opened until `compare_engine`, on a machine that can, has finished them.
 """
 
 from importlib.metadata import version
@@ -15,116 +16,157 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .checkpoint import load_model
-from .engine import Engine, Float32, Start, papers_of
-from .errors import AgreementFailed, UsageError
+from .comparison import comparison_frames, comparison_pictures
+from .engine import Engine, Infrared, Start, papers_of, read_payload
+from .errors import AgreementFailed, DeviceMissing, EngineUntrusted, UsageError
 from .files import sha256_bytes, write_atomic
 from .folders import load
-from .frames import padded
+from .frames import UInt8, normalised
+from .lowering import Layer, compared, graph_of
+from .profiles import BuildProfile, profile_of, up
 from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json
-
-BAR_DB = {Precision.FLOAT32: 80.0, Precision.BFLOAT16: 50.0, Precision.FLOAT16: 50.0}
-"""The least PSNR against the float32 network, in dB with peak 2, with which an engine is written."""
 
 
 def compile_engine(
-    checkpoint: Path, target: Path, backend: str = "openvino", precision: Precision | None = None
+    checkpoint: Path,
+    target: Path,
+    backend: str = "openvino",
+    precision: Precision | None = None,
+    profile: BuildProfile | None = None,
 ) -> Path:
     """Build the engine `target` from a model folder, with its papers beside it; gives target.
 
-    precision: None takes the fastest one that agrees of those this machine can compare. Raises UnknownName, UsageError
-    (also where target exists or the precision cannot be had here), EngineUntrusted,
-    BackendMissing, AgreementFailed (nothing is written then).
+    profile: None takes the backend's own. precision: None takes the first of the profile's that agrees. Raises
+    UnknownName, UsageError (also where target exists or the precision cannot be had here), EngineUntrusted,
+    BackendMissing, EngineIncompatible, AgreementFailed (nothing is written then). Where there is no device to open it
+    on, the papers have no agreement.
     """
-    maker = load("synthir.backends", backend)
-    if target.suffix != maker.ENDING:
-        fix = f"--out {target.with_suffix(maker.ENDING).name}"
-        raise UsageError(f"an engine of {backend} ends in {maker.ENDING}", where=str(target), fix=fix)
-    if target.exists() or papers_of(target).exists():
-        raise UsageError("an engine is there already", where=str(target), fix="choose another --out, or delete it")
+    chosen = profile or profile_of(backend)
+    maker = load("synthir.backends", chosen.backend)
+    if target.suffix != maker.ENDINGS[0]:
+        fix = f"--out {target.with_suffix(maker.ENDINGS[0]).name}"
+        raise UsageError(f"an engine of {chosen.backend} ends in {maker.ENDINGS[0]}", where=str(target), fix=fix)
+    for path in (papers_of(target), *(target.with_suffix(ending) for ending in maker.ENDINGS)):
+        if path.exists():
+            raise UsageError("a file is there already", where=str(path), fix="choose another --out, or delete it")
     module, generator = load_model(checkpoint)
-    tried = [precision] if precision else list(maker.precisions())
-    if not set(tried) <= set(maker.precisions()):
-        able = ", ".join(maker.precisions())
-        what, fix = f"{backend} cannot build {precision} here", f"--precision {maker.precisions()[0]}"
-        raise UsageError(what, why=f"on this machine it computes in {able}", fix=fix)
+    able = maker.precisions()
+    tried = [precision] if precision else [one for one in chosen.precisions if one in able] or list(able)
+    if not set(tried) <= set(able):
+        what, fix = f"{chosen.backend} cannot build {precision} here", f"--precision {able[0]}"
+        raise UsageError(what, why=f"on this machine it computes in {', '.join(able)}", fix=fix)
     for choice in tried:
-        payload = maker.build(module, choice)
-        spec = papers(generator, checkpoint.name, backend, choice, payload)
-        agreement = measure(module, spec, payload, maker.start)
-        if agreement.psnr_db >= BAR_DB[choice]:
-            return write_engine(target, payload, spec, agreement)
-    why = f"{agreement.psnr_db:.1f} dB in {choice}, the bar is {BAR_DB[choice]:.0f} dB"
+        payload = maker.build(module, generator.stride, choice, chosen)
+        spec = papers(generator, checkpoint.name, chosen, choice, payload)
+        try:
+            agreement = measure(module, spec, payload, maker.start)
+        except DeviceMissing:
+            return write_engine(target, payload, spec)
+        if not (why := shortfall(agreement, chosen, choice)):
+            return write_engine(target, payload, msgspec.structs.replace(spec, agreement=agreement))
     what, fix = "the engine differs too much from float32", "--precision float32"
     raise AgreementFailed(what, where=str(checkpoint), why=why, fix=fix)
 
 
+def compare_engine(checkpoint: Path, target: Path, profile: BuildProfile | None = None) -> Path:
+    """Open an engine here, compare it with the model it was built of, and write that into its papers; gives target.
+
+    Raises EngineUntrusted (also for an engine of other weights), EngineError, AgreementFailed.
+    """
+    spec, payload = read_payload(target, finished=False)
+    module, generator = load_model(checkpoint)
+    if generator.weights_sha256 != spec.weights_sha256:
+        why, fix = f"{checkpoint} has other weights", "name the model that the engine was built of"
+        raise EngineUntrusted("an engine of another model", where=str(target), why=why, fix=fix)
+    agreement = measure(module, spec, payload, load("synthir.backends", spec.backend).start)
+    if why := shortfall(agreement, profile or profile_of(spec.backend), spec.precision):
+        raise AgreementFailed("the engine differs too much from float32", where=str(target), why=why)
+    write_atomic(papers_of(target), to_json(msgspec.structs.replace(spec, agreement=agreement)))
+    return target
+
+
+def explain(checkpoint: Path) -> list[Layer]:
+    """Each operation of a model in float16 beside float32, in the order they are computed, and the type it gets."""
+    module, generator = load_model(checkpoint)
+    return compared(graph_of(module, generator.stride), comparison_frames(generator.stride))
+
+
+def shortfall(agreement: Agreement, profile: BuildProfile, precision: Precision) -> str:
+    """Why an engine is under its bar, or nothing where it is not."""
+    bar, levels = profile.bar(precision), agreement.max_abs * 127.5
+    if agreement.psnr_db < bar.psnr_db:
+        return f"{agreement.psnr_db:.1f} dB in {precision}, the bar is {bar.psnr_db:.0f} dB"
+    if levels > bar.grey_levels + 0.01:
+        return f"{levels:.1f} grey levels off in {precision}, the bar is {bar.grey_levels:.0f}"
+    return ""
+
+
 def papers(
-    generator: GeneratorSpec, name: str, backend: str, precision: Precision, payload: dict[str, bytes]
+    generator: GeneratorSpec, name: str, profile: BuildProfile, precision: Precision, payload: dict[str, bytes]
 ) -> EngineSpec:
     """The papers of a payload, agreement still open."""
+    maker = load("synthir.backends", profile.backend)
+    stride = up(max(profile.bucket, generator.stride), generator.stride)
     return EngineSpec(
-        backend=backend,
+        backend=profile.backend,
         precision=precision,
         band=generator.band,
         polarity=generator.polarity,
-        stride=generator.stride,
+        stride=stride,
         batch=0,
         height=0,
         width=0,
         generator=name,
         weights_sha256=generator.weights_sha256,
-        built_with={"torch": version("torch"), **load("synthir.backends", backend).versions()},
+        built_with={"torch": version("torch"), **maker.versions()},
         agreement=None,
         files={ending: sha256_bytes(data) for ending, data in payload.items()},
         network=generator.network,
         settings=generator.settings,
+        pixels=maker.PIXELS,
+        profile=profile.ranges(stride),
     )
 
 
-def write_engine(target: Path, payload: dict[str, bytes], spec: EngineSpec, agreement: Agreement) -> Path:
+def write_engine(target: Path, payload: dict[str, bytes], spec: EngineSpec) -> Path:
     """Payload first, papers last: an engine without papers is not opened."""
     for ending, data in payload.items():
         write_atomic(target.with_suffix(ending), data)
-    write_atomic(papers_of(target), to_json(msgspec.structs.replace(spec, agreement=agreement)))
+    write_atomic(papers_of(target), to_json(spec))
     return target
 
 
 def measure(module: nn.Module, spec: EngineSpec, payload: dict[str, bytes], start: Start) -> Agreement:
-    """Compare an engine with the float32 network on `comparison_frames`."""
+    """Compare an engine with the float32 network on `comparison_pictures`."""
     with start(payload, spec) as engine:
         return compare(module, engine)
 
 
 def compare(module: nn.Module, engine: Engine) -> Agreement:
-    """Largest and mean absolute difference in units of [-1, 1], and the mean PSNR over frames, peak 2."""
-    largest, means, ratios = 0.0, [], []
-    for frame in comparison_frames(engine.spec.stride):
-        with torch.inference_mode():
-            expected = module(torch.from_numpy(frame)).numpy()
-        difference = np.abs(engine.run(frame).astype(np.float64) - expected)
+    """Differences in units of [-1, 1] over all pixels; PSNR with peak 2, the mean over pictures.
+
+    Of an engine that gives grey levels, the network's result is rounded to them, too.
+    """
+    largest, means, ratios, off = 0.0, [], [], []
+    for picture in comparison_pictures(engine.spec.stride, engine.spec.profile):
+        difference = differences(engine.run(picture), reference(module, picture))
         largest = max(largest, float(difference.max()))
         means.append(float(difference.mean()))
         ratios.append(10.0 * np.log10(4.0 / max(float(np.square(difference).mean()), 1e-12)))
-    return Agreement(len(means), round(largest, 6), round(float(np.mean(means)), 8), round(float(np.mean(ratios)), 2))
+        off.append(float((difference > 1.0 / 127.5 + 1e-6).mean()))
+    psnr_db, mean = round(float(np.mean(ratios)), 2), round(float(np.mean(means)), 8)
+    return Agreement(len(means), round(largest, 6), mean, psnr_db, round(float(np.mean(off)), 6))
 
 
-def comparison_frames(stride: int) -> list[Float32]:
-    """Fixed frames (1, 3, H, W): textures with the spectrum of photographs, dark, bright, flat and noise, two sizes."""
-    rng = np.random.default_rng(20260101)
-    frames = []
-    for height, width in (padded(256, 320, stride), padded(192, 288, stride)):
-        texture = natural_texture(rng, height, width)
-        noise = rng.uniform(-1.0, 1.0, texture.shape)
-        flat = np.broadcast_to(rng.uniform(-1.0, 1.0, (1, 3, 1, 1)), texture.shape)
-        kinds = (texture, 0.2 * texture - 0.8, 0.3 * texture + 0.7, flat, 0.3 * noise)
-        frames += [np.ascontiguousarray(np.clip(kind, -1.0, 1.0), dtype=np.float32) for kind in kinds]
-    return frames
+def reference(module: nn.Module, picture: UInt8) -> NDArray[np.float64]:
+    """What the float32 network makes of a picture (1, H, W, 3)."""
+    with torch.inference_mode():
+        made: NDArray[np.float64] = module(torch.from_numpy(normalised(picture))).numpy().astype(np.float64)
+    return made
 
 
-def natural_texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float64]:
-    """(1, 3, H, W) within about [-1, 1]: noise whose amplitude falls with frequency, as in photographs (Field 1987)."""
-    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
-    amplitude = 1.0 / np.maximum(np.hypot(fy, fx), 1.0 / max(height, width))
-    phases = np.exp(2j * np.pi * rng.random((1, 3, height, width // 2 + 1)))
-    texture = np.fft.irfft2(amplitude * phases, s=(height, width))
-    return np.asarray(0.4 * (texture - texture.mean()) / texture.std(), dtype=np.float64)
+def differences(made: Infrared, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Absolute, in units of [-1, 1]; where grey levels were made, to the nearest ones of what was expected."""
+    if made.dtype == np.uint8:
+        return np.asarray(np.abs(made - np.rint((expected + 1.0) * 127.5)) / 127.5, dtype=np.float64)
+    return np.asarray(np.abs(made - expected), dtype=np.float64)

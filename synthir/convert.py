@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from .dataset import Dataset, ImageRef, changed
 from .engine import Engine
 from .errors import EngineIncompatible, NameCollision, SynthIRError, TargetBusy, TooManyFailures
@@ -179,4 +181,4 @@ def with_source(picture: Converted, ref: ImageRef, plan: Plan) -> Converted:
     """The manifest's line of a picture, with its place below the source root where that is another."""
     path, root = str(ref.path), f"{plan.dataset.root}/"
     source = path.removeprefix(root) if path.startswith(root) else ref.place
-    return Converted(picture.place, picture.sha256, picture.source_sha256, source if source != picture.place else "")
+    return msgspec.structs.replace(picture, source=source if source != picture.place else "")

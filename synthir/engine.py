@@ -14,24 +14,34 @@ from numpy.typing import NDArray
 from .errors import EngineIncompatible, EngineOutput, EngineUntrusted, UnknownName
 from .files import sha256_bytes
 from .folders import load
+from .frames import UInt8
 from .specs import EngineSpec, read_engine_spec
 
 Float32 = NDArray[np.float32]
+Infrared = NDArray[np.float32] | NDArray[np.uint8]
 
 
 class Engine(Protocol):
     """A compiled generator.
 
-    `run` takes visible pictures (N, 3, H, W), RGB, float32 in [-1, 1], with H and W multiples of spec.stride, and gives
-    infrared (N, 1, H, W), float32 in [-1, 1], high is hot for white-hot. The caller owns the result.
+    `run` takes visible pictures (N, H, W, 3), RGB uint8, with H and W multiples of spec.stride, and gives infrared
+    (N, spec.planes, H, W): float32 in [-1, 1], or uint8 grey levels where spec.pixels says so; high is hot for
+    white-hot. The caller owns the result.
     """
 
     @property
     def spec(self) -> EngineSpec:
         """The papers it was opened with."""
 
-    def run(self, visible: Float32, /) -> Float32:
+    @property
+    def lanes(self) -> int:
+        """How many threads may be in `run` at once: transfers of one batch then overlap with the work on another."""
+
+    def run(self, visible: UInt8, /) -> Infrared:
         """Infrared of a batch. Raises EngineIncompatible where the batch does not fit, EngineOutput if it fails."""
+
+    def run_float32(self, visible: UInt8, /) -> Infrared:
+        """The same in float32, slowly: for a picture whose result was none. Raises as `run` does."""
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -73,8 +83,11 @@ def check_papers(payload: Path) -> EngineSpec:
     return read_payload(payload)[0]
 
 
-def read_payload(payload: Path) -> tuple[EngineSpec, dict[str, bytes]]:
-    """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted."""
+def read_payload(payload: Path, *, finished: bool = True) -> tuple[EngineSpec, dict[str, bytes]]:
+    """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted.
+
+    finished: whether papers without agreement are refused.
+    """
     if not payload.is_file():
         raise EngineUntrusted("no engine there", where=str(payload), fix="synthir models ls, or synthir compile")
     papers = papers_of(payload)
@@ -83,9 +96,10 @@ def read_payload(payload: Path) -> tuple[EngineSpec, dict[str, bytes]]:
         why = f"they pin {', '.join(spec.files) or 'nothing'}"
         fix = "take engine and papers from one place, or compile again: synthir compile"
         raise EngineUntrusted("the papers are of another engine", where=str(payload), why=why, fix=fix)
-    if spec.agreement is None:
+    if finished and spec.agreement is None:
         why = "an engine that was not compared with the float32 network is not finished"
-        raise EngineUntrusted("papers without agreement", where=str(papers_of(payload)), why=why, fix="synthir compile")
+        fix = f"where it can run: synthir compile {spec.generator} --compare --out {payload}"
+        raise EngineUntrusted("papers without agreement", where=str(papers_of(payload)), why=why, fix=fix)
     return spec, {ending: pinned_bytes(payload.with_suffix(ending), pin) for ending, pin in spec.files.items()}
 
 
@@ -107,19 +121,45 @@ def pinned_bytes(path: Path, pinned: str) -> bytes:
     return data
 
 
-def failed(error: Exception, spec: EngineSpec, shape: tuple[int, ...]) -> EngineOutput:
+def failed(error: Exception | str, spec: EngineSpec, shape: tuple[int, ...]) -> EngineOutput:
     """What a backend raises where its runtime fails on a batch, e.g. for want of memory."""
     why, fix = " ".join(str(error).split())[:200], "let the network see less with --max-side, or free some memory"
     return EngineOutput(f"the engine failed on a batch {shape}", where=spec.generator, why=why, fix=fix)
 
 
-def check_frame(visible: Float32, spec: EngineSpec) -> None:
-    """Raises EngineIncompatible unless (N, 3, H, W) float32 fits what the engine was built for."""
+def check_batch(visible: UInt8, spec: EngineSpec) -> None:
+    """Raises EngineIncompatible unless (N, H, W, 3) uint8 fits what the engine was built for."""
     shape, stride = visible.shape, spec.stride
-    wanted = (spec.batch, 3, spec.height, spec.width)
+    wanted = (spec.batch, spec.height, spec.width, 3)
     fits = visible.ndim == 4 and all(w in (0, s) for s, w in zip(shape, wanted, strict=True))
-    if fits and visible.dtype == np.float32 and shape[2] % stride == 0 and shape[3] % stride == 0:
-        return
-    why = f"expected float32 {wanted} with 0 for any, height and width multiples of {stride}"
-    fix = "pad with synthir.frames.to_network, or compile for this size"
-    raise EngineIncompatible(f"cannot run a batch {shape} {visible.dtype}", where=spec.generator, why=why, fix=fix)
+    if not fits or visible.dtype != np.uint8 or shape[1] % stride or shape[2] % stride:
+        why = f"expected uint8 {wanted} with 0 for any, height and width multiples of {stride}"
+        fix = "pad with synthir.frames.pad, or compile for this size"
+        raise EngineIncompatible(f"cannot run a batch {shape} {visible.dtype}", where=spec.generator, why=why, fix=fix)
+    if why := spec.outside(*shape[:3]):
+        what = f"no profile for {shape[0]} of {shape[2]}x{shape[1]}"
+        raise EngineIncompatible(what, where=spec.generator, why=why, fix=OUTSIDE)
+
+
+TOLERANCE = 0.02
+"""How far outside [-1, 1] a result may be, for rounding, before it is refused."""
+
+
+def check_extent(extent: Float32, spec: EngineSpec) -> None:
+    """Raises EngineOutput unless least and greatest are in [-1, 1] and the mean before the last clamp is a number.
+
+    extent: (N, 3), least, greatest, mean.
+    """
+    low, high = float(extent[:, 0].min()), float(extent[:, 1].max())
+    if not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE and np.isfinite(extent).all()):
+        raise out_of_range(low, high, spec.generator)
+
+
+def out_of_range(low: float, high: float, where: str) -> EngineOutput:
+    """The error for a result that is no infrared."""
+    fix = "compile the engine with --precision float32"
+    return EngineOutput("a result out of range", where=where, why=f"{low:.3g} to {high:.3g}, not -1 to 1", fix=fix)
+
+
+OUTSIDE = "let the network see less with --max-side, or compile with a profile that holds this size"
+"""The two ways out for a picture that an engine has no profile for."""

@@ -27,7 +27,8 @@
     │   ├── EngineIncompatible       SIR502           another build, backend, shape or polarity
     │   ├── BackendMissing           SIR503           its runtime is not installed here
     │   ├── AgreementFailed          SIR504           too far from the float32 reference
-    │   └── EngineOutput             SIR505           a result that is not finite or not in range
+    │   ├── EngineOutput             SIR505           a result that is not finite or not in range
+    │   └── DeviceMissing            SIR506           the GPU it needs, or its driver, is not here
     ├── TooManyFailures              SIR600  exit 1   --strict or --max-failures stopped the job
     ├── VerificationFailed           SIR700  exit 4   what lies there is not what the manifest says
     └── TrainingError                SIR800  exit 1   a training that cannot start or cannot go on
@@ -171,6 +172,10 @@ class AgreementFailed(EngineError):
 
 class EngineOutput(EngineError):
     code = "SIR505"
+
+
+class DeviceMissing(EngineError):
+    code = "SIR506"
 
 
 class TooManyFailures(SynthIRError):

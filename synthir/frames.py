@@ -35,7 +35,7 @@ def pad(rgb: UInt8, stride: int) -> UInt8:
     return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
 
 
-def normalised(pictures: Sequence[UInt8]) -> Float32:
+def normalised(pictures: Sequence[UInt8] | UInt8) -> Float32:
     """Padded pictures of one size, each (Hp, Wp, 3) -> frames (N, 3, Hp, Wp) float32, value x / 127.5 - 1."""
     height, width = pictures[0].shape[:2]
     frames = np.empty((len(pictures), 3, height, width), np.float32)
@@ -46,14 +46,20 @@ def normalised(pictures: Sequence[UInt8]) -> Float32:
     return frames
 
 
-def from_network(infrared: Float32, height: int, width: int, *, bit_depth: int = 8, invert: bool = False) -> Infrared:
+def from_network(
+    infrared: Float32 | UInt8, height: int, width: int, *, bit_depth: int = 8, invert: bool = False
+) -> Infrared:
     """Frame (1, Hp, Wp) in [-1, 1] -> infrared (H, W): cropped, rounded, clipped; uint8, or uint16 for 16 bits.
 
-    `invert` swaps hot and cold: white-hot becomes black-hot and back. A frame (3, Hp, Wp) becomes RGB (H, W, 3).
+    `invert` swaps hot and cold: white-hot becomes black-hot and back. A frame (3, Hp, Wp) becomes RGB (H, W, 3). Grey
+    levels of uint8 stay what they are, in 8 bits.
     """
     half = (2**bit_depth - 1) / 2
     cropped = infrared[:, :height, :width]
     planes = cropped[0] if len(cropped) == 1 else np.moveaxis(cropped, 0, 2)
+    if planes.dtype == np.uint8:
+        levels: UInt8 = np.subtract(255, planes, dtype=np.uint8) if invert else planes.astype(np.uint8)
+        return levels
     grey = planes * np.float32(-half if invert else half)
     grey += np.float32(half)
     np.rint(grey, out=grey)

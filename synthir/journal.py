@@ -25,6 +25,8 @@ if sys.platform != "win32":
 
 FOLDER = ".synthir"
 JOURNAL = f"{FOLDER}/journal.jsonl"
+REDONE = "float32"
+"""Ends the line of a picture that was computed again."""
 GROUP = 64
 """Pictures whose journal lines are made durable together."""
 
@@ -71,9 +73,11 @@ def read_journal(path: Path) -> Records | None:
                 if job is None:
                     job = line.decode(text)
                 else:
-                    place, *hashes = row.decode(text)
+                    place, *told = row.decode(text)
                     begun.add(place)
-                    done.update({place: Converted(place, *hashes)} if hashes else {})
+                    done.update(
+                        {place: Converted(place, told[0], told[1], redone=told[2:] == [REDONE])} if told else {}
+                    )
             except (msgspec.DecodeError, ValueError, TypeError):
                 break
             size += len(text)
@@ -106,7 +110,7 @@ class Journal:
     def done(self, picture: Converted) -> None:
         """A picture is written; its name in its folder need not be durable yet."""
         self.folders.add(picture.place.rpartition("/")[0])
-        self._append([picture.place, picture.sha256, picture.source_sha256])
+        self._append([picture.place, picture.sha256, picture.source_sha256, *([REDONE] if picture.redone else [])])
         self.lines += 1
         if self.lines % GROUP == 0:
             self._sync()

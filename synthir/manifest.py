@@ -62,6 +62,8 @@ class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     source_sha256: str
     source: str = ""
     """Place below the source, where another extension was chosen; else the same place."""
+    redone: bool = False
+    """Computed again in float32, since the engine's own result was no infrared."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

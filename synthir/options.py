@@ -22,8 +22,8 @@ class Options:
     """Which end of the grey scale is hot."""
     max_side: int = 0
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
-    batch: int = 2
-    """Pictures a call of the engine, which the CPU engine computes side by side. A fixed number is the engine's own."""
+    batch: int = 0
+    """Pictures a call of the engine; 0 is what it is usually fastest with. A fixed number is the engine's own."""
     limit: int = 0
     """Pictures to convert, the first ones; 0 is all."""
     workers: int = 3
@@ -58,8 +58,8 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         *([f"ext {options.ext}"] if options.ext not in ("keep", "jpg", "png", "tif") else []),
         *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
-        *(f"{name} {value}" for name in ("max_side", "limit") if (value := getattr(options, name)) < 0),
-        *(f"{name} {value}" for name in ("batch", "workers") if (value := getattr(options, name)) < 1),
+        *(f"{name} {value}" for name in ("max_side", "limit", "batch") if (value := getattr(options, name)) < 0),
+        *([f"workers {options.workers}"] if options.workers < 1 else []),
         *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),
         *(["overwrite and resume together"] if options.overwrite and options.resume else []),
         *(["strict and max_failures together"] if options.strict and options.max_failures >= 0 else []),
@@ -69,9 +69,16 @@ def check_options(options: Options, spec: EngineSpec) -> None:
     if spec.band == Band.VISIBLE and options.polarity != spec.polarity:
         why = "the engine makes colour pictures, and nothing in them is hot"
         raise UsageError("there is no polarity to choose", where=spec.generator, why=why, fix="leave --polarity out")
+    if spec.pixels and options.bit_depth == 16:
+        fix = "leave --bit-depth out, or take an engine of openvino or torch"
+        raise EngineIncompatible("the engine gives 8 bits", where=spec.generator, fix=fix)
     channels = max(options.channels, spec.planes)
     if options.ext != "keep" and (why := cannot_write(f".{options.ext}", options.bit_depth, channels)):
         raise UsageError(f"cannot write {options.bit_depth}-bit {options.ext}", why=why, fix="choose another --ext")
-    if spec.batch and options.batch not in (1, DEFAULTS.batch, spec.batch):
+    if spec.batch and options.batch not in (0, 1, spec.batch):
         fix = f"--batch {spec.batch}, or compile an engine for any batch"
         raise EngineIncompatible(f"the engine runs {spec.batch} pictures a call", where=spec.generator, fix=fix)
+    most = spec.profile.get("batch", (1, 1, options.batch))[2]
+    if options.batch > most:
+        fix = f"--batch {most}, or compile with a profile for more"
+        raise EngineIncompatible(f"the engine runs at most {most} pictures a call", where=spec.generator, fix=fix)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from .dataset import ImageRef
-from .engine import Float32
+from .engine import Infrared
 from .errors import (
     EngineOutput,
     MissingPicture,
@@ -48,6 +48,16 @@ class Frame:
     origin: Origin
 
 
+@dataclass(frozen=True)
+class Painted:
+    """What became of a frame."""
+
+    infrared: Infrared
+    """(C, Hp, Wp), as Engine.run gives it."""
+    redone: bool = False
+    """Computed again in float32, since the engine's own result was none."""
+
+
 Outcome = Converted | SynthIRError
 
 
@@ -79,19 +89,19 @@ def read(ref: ImageRef) -> bytes:
         raise UnreadablePicture("the file cannot be read", where=ref.where, why=why, fix="check its rights") from error
 
 
-def store(plan: Plan, index: int, origin: Origin, infrared: Float32) -> Outcome:
+def store(plan: Plan, index: int, origin: Origin, painted: Painted) -> Outcome:
     """Encode and write one result durably, or say why it is no picture. Raises NoSpace, TargetError."""
     options, place = plan.options, plan.places[index]
     try:
         invert = options.polarity != plan.spec.polarity
-        grey = from_network(infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
+        grey = from_network(painted.infrared, *origin.seen, bit_depth=options.bit_depth, invert=invert)
         data = encode(grow(grey, *origin.size), Path(place).suffix, 3 if grey.ndim == 3 else options.channels)
         write(plan.target / place, data)
     except (UnsupportedPicture, EngineOutput) as error:
         return error
     except (MemoryError, cv2.error) as error:
         return too_large(error, plan.images[index].where)
-    return Converted(place, sha256_bytes(data), origin.sha256)
+    return Converted(place, sha256_bytes(data), origin.sha256, redone=painted.redone)
 
 
 def write(path: Path, data: bytes) -> None:

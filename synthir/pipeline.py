@@ -1,7 +1,8 @@
 """Pictures through an engine: decode -> network frame -> engine -> encode -> atomic write, overlapping and resumable.
 
-Worker threads decode and encode while the caller's thread runs the engine. Batches are formed inside fixed chunks of
-the plan, and a chunk that was not wholly done is done again, so a kill changes no byte of the result.
+Worker threads decode and encode while the engine runs in one of its own, or in several, as it has lanes. Batches are
+formed inside fixed chunks of the plan, and a chunk that was not wholly done is done again, so a kill changes no byte of
+the result.
 """
 
 import contextlib
@@ -12,25 +13,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .engine import Engine, Float32
+from .engine import TOLERANCE, Engine, Infrared, out_of_range
 from .errors import EngineError, EngineIncompatible, EngineOutput, SynthIRError, TooManyFailures
-from .frames import UInt8, from_network, normalised, pad
+from .frames import UInt8, from_network, pad
 from .journal import GROUP, Journal
 from .manifest import Converted
-from .picture_io import Frame, Outcome, load, store
+from .picture_io import Frame, Outcome, Painted, load, store
 from .plan import Plan, check_failures
-from .specs import Polarity
+from .specs import EngineSpec, Polarity, Precision
 
 Progress = Callable[[int, int, int], None]
 """Called with pictures done, refused and in total."""
 
-TOLERANCE = 0.02
-"""How far outside [-1, 1] a result may be, for rounding, before it is refused."""
 BATCHES_A_CHUNK = 4
 """A chunk has so many batches where pictures are batched, so that pictures of one size find each other."""
 TRIES = 3
 """An engine that fails on so many pictures before the first it can do is at fault, not the pictures."""
 SMALLER = "if the picture is large, let the network see less of it: --max-side 1280"
+
+
+Batch = list[tuple[int, Frame]]
+"""Frames of one height and width, each with its number in the plan."""
 
 
 @dataclass
@@ -39,6 +42,15 @@ class Trial:
 
     worked: bool
     failed: list[EngineError] = field(default_factory=list)
+
+    def told(self, results: Sequence[Painted | EngineError]) -> Sequence[Painted | EngineError]:
+        """Take note of results. Raises EngineError where the engine has failed on TRIES pictures and done none."""
+        failed = [result for result in results if isinstance(result, EngineError)]
+        self.failed += failed
+        self.worked |= len(failed) < len(results)
+        if not self.worked and len(self.failed) >= TRIES:
+            raise self.failed[-1]
+        return results
 
 
 def pictures(
@@ -85,32 +97,41 @@ def threads(workers: int) -> Iterator[ThreadPoolExecutor]:
 def flow(
     plan: Plan, engine: Engine, pool: ThreadPoolExecutor, journal: Journal, settle: Callable[[int, Outcome], None]
 ) -> None:
-    """Decode ahead, run the engine here, encode behind; never more than a few pictures are in memory."""
+    """Decode ahead, run the engine in threads of its own, encode behind; few pictures are in memory at a time."""
     writing: deque[tuple[int, Future[Outcome]]] = deque()
+    running: deque[tuple[Batch, Future[Sequence[Painted | EngineError]]]] = deque()
     trial = Trial(worked=bool(plan.done))
-    begun = 0
-    for chunk in decoded_ahead(plan, pool):
-        if chunk[-1][0] >= begun:
-            first, begun = chunk[0][0], chunk[0][0] + max(GROUP, len(chunk))
-            journal.begin(plan.places[first:begun])
-        frames: list[tuple[int, Frame]] = []
-        for index, future in chunk:
-            frame = future.result()
-            if isinstance(frame, SynthIRError):
-                settle(index, frame)
-            else:
-                frames.append((index, frame))
-        for batch in batches(frames, plan.spec.batch or plan.options.batch, bool(plan.spec.batch)):
-            for (index, frame), infrared in zip(batch, attempt(plan, engine, batch, trial), strict=True):
-                if isinstance(infrared, SynthIRError):
-                    settle(index, infrared)
-                    continue
-                writing.append((index, pool.submit(store, plan, index, frame.origin, infrared)))
-        while len(writing) > 2 * plan.options.workers:
+
+    def collect(most: int, most_written: int) -> None:
+        """Take what is done until no more than so many batches run and so many pictures are being written."""
+        while len(running) > most:
+            batch, results = running.popleft()
+            for (index, frame), result in zip(batch, trial.told(results.result()), strict=True):
+                if isinstance(result, EngineError):
+                    settle(index, result)
+                else:
+                    writing.append((index, pool.submit(store, plan, index, frame.origin, result)))
+        while len(writing) > most_written:
             index, written = writing.popleft()
             settle(index, written.result())
-    for index, written in writing:
-        settle(index, written.result())
+
+    begun = 0
+    with threads(engine.lanes) as lanes:
+        for chunk in decoded_ahead(plan, pool):
+            if chunk[-1][0] >= begun:
+                first, begun = chunk[0][0], chunk[0][0] + max(GROUP, len(chunk))
+                journal.begin(plan.places[first:begun])
+            frames: list[tuple[int, Frame]] = []
+            for index, future in chunk:
+                frame = future.result()
+                if isinstance(frame, SynthIRError):
+                    settle(index, frame)
+                else:
+                    frames.append((index, frame))
+            for batch in batches(frames, plan.spec.batch or plan.options.batch, bool(plan.spec.batch)):
+                running.append((batch, lanes.submit(attempt, plan, engine, batch)))
+                collect(engine.lanes, 2 * plan.options.workers)
+        collect(0, 0)
     if trial.failed and not trial.worked:
         raise trial.failed[0]
 
@@ -139,87 +160,99 @@ def chunks(plan: Plan) -> Iterator[range]:
             yield chunk
 
 
-def batches(frames: list[tuple[int, Frame]], size: int, fixed: bool) -> Iterator[list[tuple[int, Frame]]]:
+def batches(frames: Batch, size: int, fixed: bool) -> Iterator[Batch]:
     """Batches of so many frames of one height and width, in the order of the first of each.
 
-    Where too few are alike they go one by one, unless the engine takes a fixed number only: engines prepare for each
-    shape of batch they meet, so that there are two of a size and not as many as a batch has frames.
+    Where too few are alike they go in powers of two, unless the engine takes a fixed number only: engines prepare for
+    each shape of batch they meet, so that there are few of a size and not as many as a batch has frames.
     """
-    alike: dict[tuple[int, ...], list[tuple[int, Frame]]] = {}
+    alike: dict[tuple[int, ...], Batch] = {}
     for index, frame in frames:
         alike.setdefault(frame.visible.shape, []).append((index, frame))
     for group in alike.values():
-        whole = len(group) if fixed else len(group) - len(group) % size
-        yield from (group[start : start + size] for start in range(0, whole, size))
-        yield from ([one] for one in group[whole:])
+        start = 0
+        while left := len(group) - start:
+            taken = size if fixed or left >= size else 1 << (left.bit_length() - 1)
+            yield group[start : start + taken]
+            start += taken if taken < left else left
 
 
-def attempt(
-    plan: Plan, engine: Engine, batch: list[tuple[int, Frame]], trial: Trial
-) -> Sequence[Float32 | EngineError]:
-    """Infrared (1, Hp, Wp) of each frame; where a batch fails, its frames go one by one and get an error each.
-
-    Raises EngineError where the engine has failed on TRIES pictures and done none.
-    """
-    results: list[Float32 | EngineError]
+def attempt(plan: Plan, engine: Engine, batch: Batch) -> Sequence[Painted | EngineError]:
+    """Infrared of each frame. A batch that fails is tried in halves; a frame that fails alone, once in float32."""
     try:
-        infrared = infer(engine, [frame.visible for _, frame in batch])
-        results = [
-            in_range(plan, index, frame, one) for (index, frame), one in zip(batch, infrared[: len(batch)], strict=True)
-        ]
+        infrared = infer(engine.run, engine.spec, [frame.visible for _, frame in batch])
+        return [checked(plan, engine, one, made) for one, made in zip(batch, infrared, strict=False)]
     except EngineError as error:
         if len(batch) > 1:
-            return [result for one in batch for result in attempt(plan, engine, [one], trial)]
-        where = plan.images[batch[0][0]].where
-        fix = error.fix if "--max-side" in error.fix else "; ".join(filter(None, (error.fix, SMALLER)))
-        results = [type(error)(error.what, where=where, why=error.why, fix=fix)]
-    failed = [result for result in results if isinstance(result, EngineError)]
-    trial.failed += failed
-    trial.worked |= len(failed) < len(results)
-    if not trial.worked and len(trial.failed) >= TRIES:
-        raise trial.failed[-1]
-    return results
+            half = len(batch) // 2
+            return [*attempt(plan, engine, batch[:half]), *attempt(plan, engine, batch[half:])]
+        if isinstance(error, EngineOutput):
+            return [again(plan, engine, batch[0], error)]
+        return [located(plan, batch[0], error)]
 
 
-def in_range(plan: Plan, index: int, frame: Frame, infrared: Float32) -> Float32 | EngineError:
-    """The infrared of one frame, or why it cannot be one."""
-    height, width = frame.origin.seen
+def checked(plan: Plan, engine: Engine, one: tuple[int, Frame], infrared: Infrared) -> Painted | EngineError:
+    """The infrared of one frame; where it cannot be that, what float32 makes of it."""
     try:
-        check_range(infrared[:, :height, :width], plan.images[index].where)
-        return infrared
+        in_range(one, infrared)
+        return Painted(infrared)
     except EngineOutput as error:
-        return error
+        return again(plan, engine, one, error)
 
 
-def infer(engine: Engine, padded: list[UInt8]) -> Float32:
-    """Infrared (N, 1, Hp, Wp) of padded pictures of one size; an engine for a fixed number gets the last one repeated.
+def again(plan: Plan, engine: Engine, one: tuple[int, Frame], first: EngineOutput) -> Painted | EngineError:
+    """One frame in float32, where the engine computes in less; else, or where that fails too, why it failed first."""
+    if engine.spec.precision != Precision.FLOAT32:
+        try:
+            infrared = infer(engine.run_float32, engine.spec, [one[1].visible])[0]
+            in_range(one, infrared)
+            return Painted(infrared, redone=True)
+        except EngineError:
+            pass
+    return located(plan, one, first)
+
+
+def in_range(one: tuple[int, Frame], infrared: Infrared) -> None:
+    """Raises EngineOutput where the infrared of a frame has values that cannot be, its padding apart."""
+    height, width = one[1].origin.seen
+    check_range(infrared[:, :height, :width], "")
+
+
+def located(plan: Plan, one: tuple[int, Frame], error: EngineError) -> EngineError:
+    """The error with the picture's name and what may help."""
+    fix = error.fix if "--max-side" in error.fix else "; ".join(filter(None, (error.fix, SMALLER)))
+    return type(error)(error.what, where=plan.images[one[0]].where, why=error.why, fix=fix)
+
+
+def infer(run: Callable[[UInt8], Infrared], spec: EngineSpec, padded: list[UInt8]) -> Infrared:
+    """Infrared (N, C, Hp, Wp) of padded pictures of one size; an engine for a fixed number gets the last one repeated.
 
     Raises EngineError.
     """
-    padded = padded + padded[-1:] * (engine.spec.batch - len(padded))
+    visible = np.stack(padded + padded[-1:] * (spec.batch - len(padded)))
     try:
-        visible = normalised(padded)
-        infrared = engine.run(visible)
+        infrared = run(visible)
     except MemoryError as error:
-        why = f"{len(padded)} of {padded[0].shape[1]}x{padded[0].shape[0]} at once"
-        raise EngineOutput("no memory to run the engine", where=engine.spec.generator, why=why) from error
-    if infrared.shape != (len(padded), engine.spec.planes, *visible.shape[2:]):
+        why = f"{len(visible)} of {visible.shape[2]}x{visible.shape[1]} at once"
+        raise EngineOutput("no memory to run the engine", where=spec.generator, why=why) from error
+    if infrared.shape != (len(visible), spec.planes, *visible.shape[1:3]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
-        raise EngineIncompatible("the result has another shape", where=engine.spec.generator, why=why)
-    return infrared
+        raise EngineIncompatible("the result has another shape", where=spec.generator, why=why)
+    return infrared[: len(padded)]
 
 
 def paint(engine: Engine, rgb: UInt8) -> UInt8:
     """Infrared (H, W) uint8, white-hot, of one visible picture (H, W, 3). Raises EngineError."""
-    infrared = infer(engine, [pad(np.ascontiguousarray(rgb), engine.spec.stride)])[0]
+    infrared = infer(engine.run, engine.spec, [pad(np.ascontiguousarray(rgb), engine.spec.stride)])[0]
     check_range(infrared, engine.spec.generator)
     invert = engine.spec.polarity != Polarity.WHITE_HOT
     return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 
 
-def check_range(infrared: Float32, where: str) -> None:
-    """Raises EngineOutput unless every value is finite and in [-1, 1]."""
+def check_range(infrared: Infrared, where: str) -> None:
+    """Raises EngineOutput unless every value is finite and in [-1, 1]; grey levels always are."""
+    if infrared.dtype == np.uint8:
+        return
     low, high = float(infrared.min()), float(infrared.max())
     if not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE):  # also where they are NaN
-        fix = "compile the engine with --precision float32"
-        raise EngineOutput("a result out of range", where=where, why=f"{low:.3g} to {high:.3g}, not -1 to 1", fix=fix)
+        raise out_of_range(low, high, where)

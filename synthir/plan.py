@@ -4,10 +4,11 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, check_name
+from .engine import OUTSIDE
 from .errors import (
     EngineIncompatible,
     JobMismatch,
@@ -72,6 +73,7 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     """
     target = Path(os.path.normpath(target.absolute()))
     check_options(options, spec)
+    options = replace(options, batch=options.batch or spec.usual_batch)
     check_apart(dataset, target)
     check_writable(target)
     images, places, faults = choose(dataset, spec, options, ignores_case(target))
@@ -163,12 +165,15 @@ def check_picture(ref: ImageRef, place: str, spec: EngineSpec, options: Options)
     if place.startswith(f"{FOLDER}/"):
         why = "the journal of the conversion lies in that folder"
         raise NameCollision(f"cannot write {place!r}", where=ref.where, why=why, fix="rename the folder")
-    if (spec.height or spec.width) and ref.width and ref.height and not options.max_side:
+    if (spec.height or spec.width or spec.profile) and ref.width and ref.height and not options.max_side:
         check_fits(*padded(ref.height, ref.width, spec.stride), spec, ref.where)
 
 
 def check_fits(height: int, width: int, spec: EngineSpec, where: str) -> None:
     """Raises EngineIncompatible for a network frame, in pixels, of another size than the engine was built for."""
+    if why := spec.outside(1, height, width):
+        what = f"the engine has no profile for {width}x{height}, as the picture is padded"
+        raise EngineIncompatible(what, where=where, why=why, fix=OUTSIDE)
     if spec.height in (0, height) and spec.width in (0, width):
         return
     why = f"built for {spec.width or 'any'}x{spec.height or 'any'}, the padded picture is {width}x{height}"

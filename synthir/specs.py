@@ -51,6 +51,8 @@ class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean_abs: float
     psnr_db: float
     """10 log10(peak^2 / MSE) with peak 2, the width of [-1, 1]; the mean over pictures."""
+    off_share: float | None = None
+    """Share of pixels that are off by more than one grey level of 255."""
 
 
 class GeneratorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +94,26 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file in synthir/generators; what a backend needs that builds the network anew."""
     settings: dict[str, Any] = {}
     """Settings of that network."""
+
+    pixels: bool = False
+    """Whether results are uint8 grey levels; else they are float32 in [-1, 1]."""
+    profile: dict[str, tuple[int, int, int]] = {}
+    """Least, usual and most `batch`, `height` and `width` that it was built for; what is not named may be any."""
+
+    @property
+    def usual_batch(self) -> int:
+        """Pictures a call where nobody says: what it was built for, or two, which CPU engines compute side by side."""
+        return self.batch or self.profile.get("batch", (1, 2, 2))[1]
+
+    def outside(self, batch: int, height: int, width: int) -> str:
+        """Why a batch of padded pictures is outside the profile, or nothing where it is inside."""
+        asked = {"batch": batch, "height": height, "width": width}
+        wrong = [
+            f"{name} {asked[name]}, built for {low} to {high}"
+            for name, (low, _, high) in self.profile.items()
+            if not low <= asked[name] <= high
+        ]
+        return "; ".join(wrong)
 
     @property
     def planes(self) -> int:

@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from synthir.engine import Float32, check_frame
+from synthir.engine import Float32, check_batch
+from synthir.frames import UInt8, normalised
 from synthir.specs import Band, EngineSpec, Polarity, Precision
 
 
@@ -43,17 +44,22 @@ def luminance(visible: Float32) -> Float32:
 
 
 class FakeEngine:
-    """An engine whose network is a function of a batch; `shapes` are those it was given."""
+    """An engine whose network is a function of frames (N, 3, H, W); `shapes` are those it was given."""
+
+    lanes = 1
 
     def __init__(self, network: Callable[[Float32], Float32] = red, spec: EngineSpec | None = None) -> None:
         self.network = network
         self.spec = spec or fake_spec()
         self.shapes: list[tuple[int, ...]] = []
 
-    def run(self, visible: Float32, /) -> Float32:
-        check_frame(visible, self.spec)
-        self.shapes.append(visible.shape)
-        return self.network(visible)
+    def run(self, visible: UInt8, /) -> Float32:
+        check_batch(visible, self.spec)
+        frames = normalised(visible)
+        self.shapes.append(frames.shape)
+        return self.network(frames)
+
+    run_float32 = run
 
     def close(self) -> None:
         """Nothing is held."""

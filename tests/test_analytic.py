@@ -9,7 +9,7 @@ import torch
 
 from synthir import generators
 from synthir.checkpoint import compact
-from synthir.compile import natural_texture
+from synthir.comparison import natural_texture
 from synthir.generators import analytic, cascade
 from tests import tiny
 

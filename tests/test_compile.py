@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import compile as compiling
+from synthir import profiles
 from synthir.checkpoint import load_model
-from synthir.compile import comparison_frames, compile_engine
+from synthir.comparison import comparison_pictures
+from synthir.compile import compile_engine
 from synthir.engine import check_papers, open_engine, papers_of
 from synthir.errors import AgreementFailed, EngineIncompatible, EngineUntrusted, UnknownName, UsageError
 from synthir.files import sha256_file
 from synthir.folders import load
+from synthir.frames import normalised
 from synthir.specs import Precision
 from tests import tiny
 
@@ -39,7 +41,9 @@ def test_the_papers_say_what_was_built_and_how_it_agrees(engine: Path) -> None:
 def test_the_stated_agreement_is_the_measured_one(engine: Path) -> None:
     module, _ = load_model(engine.parent / "tiny-lwir")
     with open_engine(engine) as opened, torch.no_grad():
-        pairs = [(opened.run(frame), module(torch.from_numpy(frame)).numpy()) for frame in comparison_frames(32)]
+        pairs = [
+            (opened.run(one), module(torch.from_numpy(normalised(one))).numpy()) for one in comparison_pictures(32)
+        ]
     differences = [np.abs(got - expected) for got, expected in pairs]
     stated = check_papers(engine).agreement
     assert stated and stated.max_abs == pytest.approx(max(d.max() for d in differences), abs=1e-6)
@@ -68,7 +72,7 @@ def test_an_engine_without_papers_is_not_opened(engine: Path, tmp_path: Path) ->
 def test_papers_may_be_renamed_with_their_engine(engine: Path, tmp_path: Path) -> None:
     for ending in (".xml", ".bin", ".xml.json"):
         (tmp_path / f"mine{ending}").write_bytes(engine.with_name(f"tiny{ending}").read_bytes())
-    frame = tiny.frames(1, 1, 3, 32, 32)
+    frame = tiny.pictures(1, 1, 32, 32, 3)
     with open_engine(engine) as one, open_engine(tmp_path / "mine.xml") as other:
         np.testing.assert_array_equal(one.run(frame), other.run(frame))
 
@@ -83,7 +87,7 @@ def test_papers_of_an_unknown_backend_are_refused(engine: Path, tmp_path: Path) 
 
 
 def test_an_engine_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(compiling.BAR_DB, Precision.FLOAT32, 500.0)
+    monkeypatch.setitem(profiles.BARS, Precision.FLOAT32, profiles.Bar(500.0, 1.0))
     model = tiny.model_folder(tmp_path / "model")
     with pytest.raises(AgreementFailed, match="500 dB"):
         compile_engine(model, tmp_path / "made.safetensors", "torch", Precision.FLOAT32)
@@ -112,7 +116,7 @@ def test_an_engine_that_is_there_is_not_written_over(engine: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["openvino", "torch"])
 def test_a_precision_that_cannot_be_compared_here_is_refused(tmp_path: Path, backend: str) -> None:
-    ending = load("synthir.backends", backend).ENDING
+    ending = load("synthir.backends", backend).ENDINGS[0]
     model = tiny.model_folder(tmp_path / "model")
     with pytest.raises(UsageError, match="cannot build float16 here"):
         compile_engine(model, tmp_path / f"made{ending}", backend, Precision.FLOAT16)

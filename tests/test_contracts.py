@@ -21,18 +21,21 @@ EVERYTHING = [
 ]
 LAYERS = (
     ("errors",),
-    ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config", "weights", "stopwatch"),
-    ("engine", "dataset", "frames", "images", "journal", "manifest", "options"),
+    ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config", "weights", "stopwatch", "profiles"),
+    ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison"),
     ("objectives", "adversarial", "perceptual", "balance", "discriminators", "spectrum", "distributed"),
     ("metrics", "object_metrics", "distribution", "lpips", "features"),
+    ("lowering",),
+    ("onnx_export",),
     ("formats", "generators", "backends", "levels", "pairs", "plan", "verify", "target", "detector"),
     ("layouts", "sampling", "audit", "registration"),
     ("convert", "picture_io", "pipeline", "checkpoint", "summary", "validation", "train_config"),
     ("train_log", "train_state", "loss_terms", "systems", "train_start", "train_data", "sheet"),
     ("measurement", "totals"),
-    ("compile", "training", "report", "evaluate", "evaluate_report", "benchmarks", "checks", "further"),
+    ("roofline",),
+    ("compile", "training", "report", "evaluate", "evaluate_report", "benchmarks", "engine_bench", "checks", "further"),
     ("model", "console"),
-    ("cli_training",),
+    ("cli_training", "cli_engines"),
     ("cli",),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -116,7 +116,7 @@ def test_refusals_of_the_dataset_come_first_and_count(tmp_path: Path) -> None:
         Options(bit_depth=16),
         Options(max_side=-1),
         Options(limit=-1),
-        Options(batch=0),
+        Options(batch=-1),
         Options(workers=0),
         Options(overwrite=True, resume=True),
         Options(strict=True, max_failures=0),
@@ -130,8 +130,8 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path, options: Options) ->
 
 
 def test_all_wrong_options_are_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="channels 2, batch 0"):
-        planned(named("a.jpg"), tmp_path / "out", Options(channels=2, batch=0))
+    with pytest.raises(UsageError, match="channels 2, batch -1"):
+        planned(named("a.jpg"), tmp_path / "out", Options(channels=2, batch=-1))
 
 
 def test_engines_that_cannot_serve_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from synthir import SynthIR, convert, formats, open_engine
 from synthir.compile import compile_engine
 from synthir.errors import UnknownName, UnsupportedPicture, UsageError
 from synthir.files import sha256_file, walk_files
-from synthir.frames import from_network, to_network
+from synthir.frames import from_network, pad
 from synthir.specs import Precision
 from tests import tiny
 
@@ -32,7 +32,7 @@ def test_a_picture_keeps_its_grid(folder: Path, height: int, width: int) -> None
     visible = rgb(height, width)
     with SynthIR.from_pretrained(folder) as model, open_engine(folder / "engine.xml") as engine:
         infrared = model(visible)
-        expected = from_network(engine.run(to_network(visible, 32)[None])[0], height, width)
+        expected = from_network(engine.run(pad(visible, 32)[None])[0], height, width)
     assert infrared.dtype == np.uint8
     np.testing.assert_array_equal(infrared, expected)
 

@@ -17,9 +17,22 @@ SIZE = Settings(structure=(8, 8), heat=(8, 8), fine=8, noise_layers=1)
 SETTINGS = asdict(SIZE)
 
 
+NARROW = {"width": 4}
+"""Settings of a pix2pix of so few channels that an engine of it is built in seconds."""
+
+
 def network(seed: int = 0) -> nn.Module:
     """A tiny cascade whose every weight and batch-norm statistic is drawn from the seed."""
-    module = generators.build("cascade", SETTINGS).eval()
+    return drawn(generators.build("cascade", SETTINGS).eval(), seed)
+
+
+def narrow(seed: int = 0) -> nn.Module:
+    """A narrow pix2pix, drawn in the same way."""
+    return drawn(generators.build("pix2pix", NARROW).eval(), seed)
+
+
+def drawn(module: nn.Module, seed: int) -> nn.Module:
+    """The module with every number drawn from the seed."""
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in module.state_dict().items():
@@ -54,6 +67,11 @@ def draw_pairs(folder: Path, count: int, size: int = 96) -> Path:
             (folder / name).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(folder / name / f"{index:03d}.png"), picture)
     return folder
+
+
+def pictures(seed: int, *shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Visible pictures (N, H, W, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
 def frames(seed: int, *shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

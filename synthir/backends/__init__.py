@@ -1,11 +1,13 @@
 """The runtimes, one file each: `openvino.py` is the backend `openvino`.
 
 Each file has
-    ENDING             the ending of the file the papers lie beside, e.g. `.xml`
+    ENDINGS            of its files, e.g. `.xml` and `.bin`; the papers lie beside the first
+    PIXELS             whether its engines give grey levels; else they give float32 in [-1, 1]
     precisions()       what it can build and compare on this machine, best first
-    build(module, precision) -> {ending: bytes}     a float32 torch network in, the payload out; may import torch
+    build(module, stride, precision, profile) -> {ending: bytes}     a float32 torch network in, the payload out
     start(files, spec) -> Engine                    checked bytes and papers in; without torch if it can
     versions() -> {package: version}                what the papers name under built_with
 
-Importing a backend imports no runtime: that happens in build and start, which raise BackendMissing without it.
+Files whose names begin with `_` belong to one of them. Importing a backend imports no runtime: that happens in build
+and start, which raise BackendMissing without it.
 """

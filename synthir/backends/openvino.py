@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import numpy as np
 
-from ..engine import Float32, check_frame, failed
+from ..engine import Float32, check_batch, failed
 from ..errors import BackendMissing, EngineIncompatible
+from ..frames import UInt8, normalised
+from ..profiles import BuildProfile
 from ..specs import EngineSpec, Precision
 
 if TYPE_CHECKING:
     from torch import nn
 
 ENDING = ".xml"
+ENDINGS = (".xml", ".bin")
+PIXELS = False
 SHAPES = 24
 """Shapes of batches that stay compiled: COCO's pictures have some forty, of which these are nearly all pictures."""
 MOST_STREAMS = os.cpu_count() or 1
@@ -56,7 +60,7 @@ def precisions(core: Any = None) -> tuple[Precision, ...]:
     return (Precision.BFLOAT16, Precision.FLOAT32) if has_bfloat16 else (Precision.FLOAT32,)
 
 
-def build(module: "nn.Module", precision: Precision) -> dict[str, bytes]:
+def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
     """Export the network with any batch, height and width; weights are stored in float16 whatever it computes in.
 
     module: float32, in eval mode. Raises BackendMissing.
@@ -86,16 +90,16 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     core = runtime().Core()
     if spec.precision not in precisions(core):
         spec = msgspec.structs.replace(spec, precision=Precision.FLOAT32)
-    hint = HINTS[spec.precision]
     try:
         model = core.read_model(files[".xml"], files[".bin"])
     except (RuntimeError, KeyError) as error:
         raise unusable(error, spec) from None
 
-    def fit(shape: tuple[int, ...]) -> Infer:
+    def fit(shape: tuple[int, ...], precision: Precision) -> Infer:
         fitted = model.clone()
         fitted.reshape((1, *shape[1:]))
-        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": str(min(shape[0], MOST_STREAMS))}
+        streams = str(min(shape[0], MOST_STREAMS))
+        options = {"INFERENCE_PRECISION_HINT": HINTS[precision], "NUM_STREAMS": streams}
         compiled = core.compile_model(fitted, "CPU", options)
         return alone(compiled) if shape[0] == 1 else abreast(compiled, shape[0])
 
@@ -137,16 +141,27 @@ class OpenVINOEngine:
     last SHAPES are kept. Which one runs depends on the shape alone, so that a resumed conversion gives the same bytes.
     """
 
-    def __init__(self, spec: EngineSpec, fit: Callable[[tuple[int, ...]], Infer]) -> None:
-        """fit: (N, 3, H, W) -> what computes a batch of that shape."""
+    lanes = 1
+
+    def __init__(self, spec: EngineSpec, fit: Callable[[tuple[int, ...], Precision], Infer]) -> None:
+        """fit: (N, 3, H, W) and a precision -> what computes a batch of that shape."""
         self.spec = spec
+        self._fit = fit
         self._infer = functools.lru_cache(SHAPES)(fit)
 
-    def run(self, visible: Float32, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a frame does not fit, EngineOutput if it fails."""
-        check_frame(visible, self.spec)
+    def run(self, visible: UInt8, /) -> Float32:
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineOutput if it fails."""
+        return self._run(visible, self.spec.precision, self._infer)
+
+    def run_float32(self, visible: UInt8, /) -> Float32:
+        """The same in float32, compiled for this one call."""
+        return self._run(visible, Precision.FLOAT32, self._fit)
+
+    def _run(self, visible: UInt8, precision: Precision, fit: Callable[[tuple[int, ...], Precision], Infer]) -> Float32:
+        check_batch(visible, self.spec)
+        frames = normalised(visible)
         try:
-            return self._infer(visible.shape)(np.ascontiguousarray(visible))
+            return fit(frames.shape, precision)(frames)
         except RuntimeError as error:
             raise failed(error, self.spec, visible.shape) from error
 
