@@ -106,7 +106,7 @@ def _explained(folder: Path, as_json: bool) -> int:
     ]
     kept = sum(one.kept for one in layers)
     text = f"{console.table([head, *rows])}\n{len(layers)} operations, {kept} of them kept in float32"
-    console.result(as_json, [dataclasses.asdict(one) for one in layers], text)
+    console.result(as_json, [{**dataclasses.asdict(one), "kept": one.kept} for one in layers], text)
     return 0
 
 

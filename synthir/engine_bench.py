@@ -26,6 +26,10 @@ from .specs import EngineSpec
 from .stopwatch import peak_memory
 
 
+PAUSE = 0.1
+"""Seconds before each call of one engine among several: until the threads of the one before have fallen asleep."""
+
+
 @dataclass(frozen=True)
 class Timing:
     """One engine on one batch."""
@@ -117,6 +121,7 @@ def bench_engines(
         ]
         for round_number in range(-2, calls):
             for engine, visible, one in zip(engines, batches, measured, strict=True):
+                time.sleep(PAUSE if len(engines) > 1 else 0.0)
                 taken, drawn = one_call(engine, visible)
                 if round_number >= 0:
                     one.seconds.append(taken)

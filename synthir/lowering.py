@@ -10,13 +10,16 @@ Exporting a Lowered writes the casts into the graph: what a strongly typed runti
 import copy
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.node import map_aggregate
+
+from .borders import join_borders
 
 ATEN = torch.ops.aten
 TOO_FAR = 0.01
@@ -37,8 +40,11 @@ class Layer:
     """Of its float32 results, absolute."""
     max_difference: float
     mean_difference: float
-    kept: bool
-    """Whether it stays in float32."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it stays in float32; also where a difference is not a number."""
+        return not self.max_difference <= TOO_FAR * self.largest
 
 
 def graph_of(module: nn.Module, stride: int) -> GraphModule:
@@ -54,6 +60,7 @@ def graph_of(module: nn.Module, stride: int) -> GraphModule:
         if node.target is ATEN._assert_tensor_metadata.default:  # it insists on float32
             graph.graph.erase_node(node)
     fold(graph)
+    join_borders(graph)
     return graph
 
 
@@ -113,9 +120,14 @@ def compared(graph: GraphModule, frames: Iterable[Tensor]) -> list[Layer]:
         with torch.inference_mode():
             meter.run(frame)
         for row in meter.rows:
-            old = worst.get(row.node, row)
-            worst[row.node] = max(old, row, key=lambda one: (one.kept, one.max_difference))
+            worst[row.node] = worse(worst.get(row.node, row), row)
     return list(worst.values())
+
+
+def worse(one: Layer, other: Layer) -> Layer:
+    """The greater figures of two rows of one operation; what is not a number stays so."""
+    figures = ("largest", "max_difference", "mean_difference")
+    return replace(one, **{name: float(np.maximum(getattr(one, name), getattr(other, name))) for name in figures})
 
 
 class Meter(Interpreter):
@@ -141,12 +153,11 @@ class Meter(Interpreter):
 
 def row(node: Node, result: Tensor, lowered: Tensor) -> Layer:
     """What a Meter writes down of one operation."""
-    off, largest = (lowered - result).abs(), float(result.abs().max())
-    furthest = float(off.max())
+    off = (lowered - result).abs()
     path = [str(where[0]) for where in node.meta.get("nn_module_stack", {}).values()]
     operation = str(node.target).removeprefix("aten.").split(".")[0]
     named = " ".join(filter(None, (path[-1] if path else "", operation)))
-    return Layer(node.name, named, largest, furthest, float(off.mean()), not furthest <= TOO_FAR * largest)
+    return Layer(node.name, named, float(result.abs().max()), float(off.max()), float(off.mean()))
 
 
 class Lowered(nn.Module):

@@ -25,6 +25,7 @@ LAYERS = (
     ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison"),
     ("objectives", "adversarial", "perceptual", "balance", "discriminators", "spectrum", "distributed"),
     ("metrics", "object_metrics", "distribution", "lpips", "features"),
+    ("borders",),
     ("lowering",),
     ("onnx_export",),
     ("formats", "generators", "backends", "levels", "pairs", "plan", "verify", "target", "detector"),

@@ -2,8 +2,12 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from synthir.borders import PAD
+from synthir.generators.cascade import repeat_border
 from synthir.lowering import ATEN, Lowered, compared, graph_of
+from tests import tiny
 from tests.small import STRIDE, small
 
 FRAMES = 2.0 * torch.rand((2, 3, 12, 16), generator=torch.Generator().manual_seed(1)) - 1.0
@@ -19,6 +23,35 @@ def test_batch_norm_goes_into_the_convolution_before_it_and_nowhere_else() -> No
     assert batch_norms(graph) == 1, "the one behind a ReLU has no convolution to go into"
     with torch.inference_mode():
         torch.testing.assert_close(graph(FRAMES), module(FRAMES), atol=1e-6, rtol=0.0)
+
+
+class Bordered(nn.Module):
+    """Repeats borders by two and by one, and joins three things that are no border."""
+
+    def forward(self, visible: Tensor) -> Tensor:
+        wide = repeat_border(repeat_border(visible, 2), 1)
+        lookalike = torch.cat(
+            (wide[..., :1].expand(-1, -1, -1, 2), wide, wide[..., -2:-1].expand(-1, -1, -1, 2)), dim=3
+        )
+        return lookalike.mean(dim=1, keepdim=True)
+
+
+def test_repeated_borders_become_padding_and_what_only_looks_like_one_stays() -> None:
+    graph = graph_of(Bordered(), STRIDE)
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    assert targets.count(PAD) == 1, "all four in one, since nobody else reads what lies between"
+    assert targets.count(ATEN.cat.default) == 1
+    assert torch.equal(graph(FRAMES), Bordered()(FRAMES))
+
+
+def test_the_default_generator_keeps_its_numbers_and_loses_its_slices() -> None:
+    module = tiny.network()
+    graph = graph_of(module, 32)
+    targets = [node.target for node in graph.graph.nodes if node.op == "call_function"]
+    assert batch_norms(graph) == 0 and targets.count(PAD) > 20 and targets.count(ATEN.slice.Tensor) <= 20
+    visible = torch.from_numpy(tiny.frames(1, 1, 3, 64, 96))
+    with torch.inference_mode():
+        torch.testing.assert_close(graph(visible), module(visible), atol=2e-5, rtol=0.0)
 
 
 def test_the_module_is_left_as_it_was() -> None:

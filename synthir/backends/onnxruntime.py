@@ -55,6 +55,8 @@ def session(data: bytes, spec: EngineSpec) -> Any:
     refuse_outside(data, spec)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Its threads would turn in circles between calls and take the cores from those that decode and encode.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except faults() as error:
