@@ -34,7 +34,7 @@ def join_borders(graph: GraphModule) -> None:
     graph.recompile()
 
 
-def border(node: Node) -> tuple[Any, int, int]:
+def border(node: Any) -> tuple[Any, int, int]:
     """What a node repeats the border of, along which axis and how often; None, 0, 0 where it does not."""
     if node.target is not ATEN.cat.default or len(node.args) < 2 or len(node.args[0]) != 3:
         return None, 0, 0
@@ -44,7 +44,7 @@ def border(node: Node) -> tuple[Any, int, int]:
     return (source, axis, count) if count and not counts and axis in (2, 3) else (None, 0, 0)
 
 
-def edge(node: Node, source: Node, axis: int, bounds: tuple[int, int]) -> int:
+def edge(node: Any, source: Node, axis: int, bounds: tuple[int, int]) -> int:
     """How often a node repeats the slice of the source with these bounds along an axis; 0 where it does not."""
     if node.target is not ATEN.expand.default:
         return 0

@@ -25,7 +25,6 @@ from .roofline import Roofline, gigaflops, measure_roofline, watts
 from .specs import EngineSpec
 from .stopwatch import peak_memory
 
-
 PAUSE = 0.1
 """Seconds before each call of one engine among several: until the threads of the one before have fallen asleep."""
 

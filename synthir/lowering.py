@@ -126,8 +126,17 @@ def compared(graph: GraphModule, frames: Iterable[Tensor]) -> list[Layer]:
 
 def worse(one: Layer, other: Layer) -> Layer:
     """The greater figures of two rows of one operation; what is not a number stays so."""
-    figures = ("largest", "max_difference", "mean_difference")
-    return replace(one, **{name: float(np.maximum(getattr(one, name), getattr(other, name))) for name in figures})
+    return replace(
+        one,
+        largest=greater(one.largest, other.largest),
+        max_difference=greater(one.max_difference, other.max_difference),
+        mean_difference=greater(one.mean_difference, other.mean_difference),
+    )
+
+
+def greater(one: float, other: float) -> float:
+    """The greater of two numbers; not a number where one of them is none."""
+    return float(np.maximum(one, other))
 
 
 class Meter(Interpreter):
