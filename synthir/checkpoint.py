@@ -49,7 +49,11 @@ def load_model(folder: Path) -> tuple[nn.Module, GeneratorSpec]:
     if set(state) != expected:
         why = f"{len(expected ^ set(state))} tensors differ from network {spec.network}"
         raise EngineUntrusted("weights of another network", where=str(folder), why=why, fix="train again")
-    module.load_state_dict(state, strict=False)
+    try:
+        module.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # the names of that network, the shapes of other settings
+        why = " ".join(str(error).split())[:200]
+        raise EngineUntrusted("weights of other settings", where=str(folder), why=why, fix="train again") from None
     return module.eval(), spec
 
 

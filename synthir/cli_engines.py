@@ -63,9 +63,13 @@ def compile_(name: str, out: Path | None, compare: bool, explain: bool, as_json:
         return _explained(model_place(name), as_json)
     if out is None:
         raise click.UsageError("--out is missing")
-    if compare:
-        return _compiled(compare_engine(model_place(name), out), as_json)
     profile, precision = _profile(how), how["precision"]
+    if compare:
+        if precision or how["via"]:
+            raise click.UsageError("--compare takes the engine as it was built: leave --precision and --via out")
+        return _compiled(compare_engine(model_place(name), out, profile if how["profile"] else None), as_json)
+    if how["via"] == "torch-tensorrt" and (profile.backend != "tensorrt" or precision == "float32"):
+        raise click.UsageError("--via torch-tensorrt is for float16 plans: --backend tensorrt")
     made = compile_engine(model_place(name), out, profile.backend, Precision(precision) if precision else None, profile)
     return _compiled(made, as_json)
 

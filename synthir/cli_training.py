@@ -17,6 +17,9 @@ SEED = click.option(
 )
 DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda, or what is there.")
 RECIPE = click.option("--config", "recipe", type=PATH, help="TOML file in place of the shipped one.")
+LEVELS = click.option(
+    "--levels", type=(float, float), metavar="LOW HIGH", help="Values of infrared of more than 8 bits: black and white."
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 
 
@@ -45,6 +48,7 @@ def train(config: Path, data: Path, out: Path, quiet: bool, **how: Any) -> int:
 @SEED
 @DEVICE
 @RECIPE
+@LEVELS
 @QUIET
 def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
     """Train a model further on a few pairs of your camera.
@@ -67,6 +71,7 @@ def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
 @SEED
 @DEVICE
 @RECIPE
+@LEVELS
 @QUIET
 def adapt(name: str, visible: Path, infrared: Path, out: Path, quiet: bool, **how: Any) -> int:
     """Make a model's results look like your camera's pictures; no pairs are needed.
@@ -86,7 +91,15 @@ def adapt(name: str, visible: Path, infrared: Path, out: Path, quiet: bool, **ho
 @click.option("--data", type=PATH, help="Folder of the protocol's pictures.")
 @click.option("--pairs", type=PATH, help="Without a protocol: folder with visible/ and infrared/, pairs by name.")
 @click.option("--out", type=PATH, required=True, help="Folder of the report.")
-def evaluate(name: str, protocol: Path | None, data: Path | None, pairs: Path | None, out: Path) -> int:
+@LEVELS
+def evaluate(
+    name: str,
+    protocol: Path | None,
+    data: Path | None,
+    pairs: Path | None,
+    out: Path,
+    levels: tuple[float, float] | None,
+) -> int:
     """Measure a model beside plain baselines, on --pairs or by a --protocol on --data.
 
     NAME is a shipped model, the folder of a trained one, or the file of an engine.
@@ -94,11 +107,11 @@ def evaluate(name: str, protocol: Path | None, data: Path | None, pairs: Path | 
     from .evaluate import evaluate_from, evaluate_pairs
 
     if pairs and not (protocol or data):
-        click.echo(evaluate_pairs(name, pairs, out))
-    elif protocol and data and not pairs:
+        click.echo(evaluate_pairs(name, pairs, out, levels))
+    elif protocol and data and not (pairs or levels):
         click.echo(evaluate_from(name, protocol, data, out))
     else:
-        raise click.UsageError("give either --pairs, or --protocol with --data")
+        raise click.UsageError("give either --pairs, or --protocol with --data; --levels goes with --pairs")
     return 0
 
 
@@ -112,17 +125,27 @@ def pairs() -> None:
 @click.option(
     "--layout", default="folders", show_default=True, help="How the pairs lie: docs/guides/bring-your-pairs.md."
 )
-@click.option("--visible", default="visible", show_default=True, help="Visible folder below FOLDER.")
+@click.option("--visible", help="Visible folder below FOLDER; FOLDER itself for published layouts, else visible.")
 @click.option("--infrared", default="infrared", show_default=True, help="Infrared folder below FOLDER.")
 @click.option("--limit", type=float, default=3.0, show_default=True, help="Pixels that a pair may be off.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Look at each n-th pair.")
-def check(folder: Path, layout: str, visible: str, infrared: str, limit: float, every: int) -> int:
+@LEVELS
+def check(
+    folder: Path,
+    layout: str,
+    visible: str | None,
+    infrared: str,
+    limit: float,
+    every: int,
+    levels: tuple[float, float] | None,
+) -> int:
     """Say which pairs are misaligned, or cannot be read; exit status 1 where there are any."""
     from .layouts import find_pairs
     from .pairs import Layout, PairSource
     from .registration import check, report
 
-    found = find_pairs(folder, PairSource(cast(Layout, layout), visible, infrared))[::every]
+    below = visible or ("visible" if layout in ("folders", "unpaired") else ".")
+    found = find_pairs(folder, PairSource(cast(Layout, layout), below, infrared, levels=levels))[::every]
     rows = list(check(found))
     click.echo(report(rows, limit))
     return int(any(row.problem or (row.sure and row.distance > limit) for row in rows))

@@ -6,6 +6,7 @@ An engine that cannot be opened here, for want of a GPU, is written with papers 
 opened until `compare_engine`, on a machine that can, has finished them.
 """
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,11 +19,19 @@ from torch import nn
 from .checkpoint import load_model
 from .comparison import comparison_frames, comparison_pictures
 from .engine import Engine, Infrared, Start, papers_of, read_payload
-from .errors import AgreementFailed, DeviceMissing, EngineUntrusted, UsageError
+from .errors import (
+    AgreementFailed,
+    DeviceMissing,
+    EngineIncompatible,
+    EngineOutput,
+    EngineUntrusted,
+    UsageError,
+)
 from .files import sha256_bytes, write_atomic
 from .folders import load
 from .frames import UInt8, normalised
 from .lowering import Layer, compared, graph_of
+from .pipeline import infer
 from .profiles import BuildProfile, profile_of, up
 from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json
 
@@ -62,6 +71,9 @@ def compile_engine(
             agreement = measure(module, spec, payload, maker.start)
         except DeviceMissing:
             return write_engine(target, payload, spec)
+        except EngineOutput as error:
+            why = f"{error.what}, {error.why}"
+            continue
         if not (why := shortfall(agreement, chosen, choice)):
             return write_engine(target, payload, msgspec.structs.replace(spec, agreement=agreement))
     what, fix = "the engine differs too much from float32", "--precision float32"
@@ -78,7 +90,11 @@ def compare_engine(checkpoint: Path, target: Path, profile: BuildProfile | None 
     if generator.weights_sha256 != spec.weights_sha256:
         why, fix = f"{checkpoint} has other weights", "name the model that the engine was built of"
         raise EngineUntrusted("an engine of another model", where=str(target), why=why, fix=fix)
-    agreement = measure(module, spec, payload, load("synthir.backends", spec.backend).start)
+    with load("synthir.backends", spec.backend).start(payload, spec) as engine:
+        if engine.spec.precision != spec.precision:
+            why = f"it runs in {engine.spec.precision} on this machine"
+            raise EngineIncompatible(f"no {spec.precision} to compare here", where=str(target), why=why)
+        agreement = compare(module, engine)
     if why := shortfall(agreement, profile or profile_of(spec.backend), spec.precision):
         raise AgreementFailed("the engine differs too much from float32", where=str(target), why=why)
     write_atomic(papers_of(target), to_json(msgspec.structs.replace(spec, agreement=agreement)))
@@ -94,9 +110,9 @@ def explain(checkpoint: Path) -> list[Layer]:
 def shortfall(agreement: Agreement, profile: BuildProfile, precision: Precision) -> str:
     """Why an engine is under its bar, or nothing where it is not."""
     bar, levels = profile.bar(precision), agreement.max_abs * 127.5
-    if agreement.psnr_db < bar.psnr_db:
+    if not agreement.psnr_db >= bar.psnr_db:  # also where it is not a number
         return f"{agreement.psnr_db:.1f} dB in {precision}, the bar is {bar.psnr_db:.0f} dB"
-    if levels > bar.grey_levels + 0.01:
+    if not levels <= bar.grey_levels + 0.01:
         return f"{levels:.1f} grey levels off in {precision}, the bar is {bar.grey_levels:.0f}"
     return ""
 
@@ -148,14 +164,24 @@ def compare(module: nn.Module, engine: Engine) -> Agreement:
     Of an engine that gives grey levels, the network's result is rounded to them, too.
     """
     largest, means, ratios, off = 0.0, [], [], []
-    for picture in comparison_pictures(engine.spec.stride, engine.spec.profile):
-        difference = differences(engine.run(picture), reference(module, picture))
-        largest = max(largest, float(difference.max()))
+    for picture, made in results(engine):
+        difference = differences(made, reference(module, picture))
+        largest = float(np.maximum(largest, difference.max()))
         means.append(float(difference.mean()))
-        ratios.append(10.0 * np.log10(4.0 / max(float(np.square(difference).mean()), 1e-12)))
+        ratios.append(10.0 * np.log10(4.0 / np.maximum(np.square(difference).mean(), 1e-12)))
         off.append(float((difference > 1.0 / 127.5 + 1e-6).mean()))
     psnr_db, mean = round(float(np.mean(ratios)), 2), round(float(np.mean(means)), 8)
     return Agreement(len(means), round(largest, 6), mean, psnr_db, round(float(np.mean(off)), 6))
+
+
+def results(engine: Engine) -> Iterator[tuple[UInt8, Infrared]]:
+    """Each comparison picture and what an engine makes of it; the first two once more in one batch, if it takes two."""
+    pictures = comparison_pictures(engine.spec.stride, engine.spec.profile)
+    for picture in pictures:
+        yield picture, infer(engine.run, engine.spec, [picture[0]])
+    if engine.spec.batch in (0, 2) and not engine.spec.outside(2, *pictures[0].shape[1:3]):
+        together = infer(engine.run, engine.spec, [pictures[0][0], pictures[1][0]])
+        yield from ((picture, made[None]) for picture, made in zip(pictures[:2], together, strict=True))
 
 
 def reference(module: nn.Module, picture: UInt8) -> NDArray[np.float64]:

@@ -52,9 +52,19 @@ def parse(text: str, cls: type[T], *, where: str = "TOML") -> T:
 
 def at_least(low: float, **values: float) -> None:
     """For __post_init__. Raises ValueError that names every value below `low`."""
-    below = [f"{name} is {value}" for name, value in values.items() if value < low]
-    if below:
-        raise ValueError(f"{', '.join(below)}, expected at least {low}")
+    refuse(*below(low, **values))
+
+
+def below(low: float, **values: float) -> list[str]:
+    """What is to be said of the values below `low`: nothing, or a sentence that names them all."""
+    wrong = [f"{name} is {value}" for name, value in values.items() if value < low]
+    return [f"{', '.join(wrong)}, expected at least {low}"] if wrong else []
+
+
+def refuse(*faults: str) -> None:
+    """For __post_init__. Raises ValueError that says them all, where there are any."""
+    if faults:
+        raise ValueError("; ".join(faults))
 
 
 def dump(config: Any) -> str:
@@ -145,7 +155,8 @@ def _at(place: str, key: str) -> str:
 
 def _meant(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return f", did you mean {near[0]}?" if near else f", expected one of {', '.join(known)}"
+    listed = f"expected one of {', '.join(known)}"
+    return f", did you mean {near[0]}? {listed.capitalize()}" if near else f", {listed}"
 
 
 def _fields(config: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import EngineIncompatible, EngineOutput, EngineUntrusted, UnknownName
+from .errors import EngineFailed, EngineIncompatible, EngineOutput, EngineUntrusted, UnknownName
 from .files import sha256_bytes
 from .folders import load
 from .frames import UInt8
@@ -38,7 +38,8 @@ class Engine(Protocol):
         """How many threads may be in `run` at once: transfers of one batch then overlap with the work on another."""
 
     def run(self, visible: UInt8, /) -> Infrared:
-        """Infrared of a batch. Raises EngineIncompatible where the batch does not fit, EngineOutput if it fails."""
+        """Infrared of a batch. Raises EngineIncompatible where the batch does not fit, EngineFailed if it fails, and
+        EngineOutput where it gives grey levels of a result that was none."""
 
     def run_float32(self, visible: UInt8, /) -> Infrared:
         """The same in float32, slowly: for a picture whose result was none. Raises as `run` does."""
@@ -98,7 +99,7 @@ def read_payload(payload: Path, *, finished: bool = True) -> tuple[EngineSpec, d
         raise EngineUntrusted("the papers are of another engine", where=str(payload), why=why, fix=fix)
     if finished and spec.agreement is None:
         why = "an engine that was not compared with the float32 network is not finished"
-        fix = f"where it can run: synthir compile {spec.generator} --compare --out {payload}"
+        fix = f"where it can run: synthir compile {spec.generator} --compare --out {payload}, with the model's folder"
         raise EngineUntrusted("papers without agreement", where=str(papers_of(payload)), why=why, fix=fix)
     return spec, {ending: pinned_bytes(payload.with_suffix(ending), pin) for ending, pin in spec.files.items()}
 
@@ -121,10 +122,10 @@ def pinned_bytes(path: Path, pinned: str) -> bytes:
     return data
 
 
-def failed(error: Exception | str, spec: EngineSpec, shape: tuple[int, ...]) -> EngineOutput:
+def failed(error: Exception, spec: EngineSpec, shape: tuple[int, ...]) -> EngineFailed:
     """What a backend raises where its runtime fails on a batch, e.g. for want of memory."""
     why, fix = " ".join(str(error).split())[:200], "let the network see less with --max-side, or free some memory"
-    return EngineOutput(f"the engine failed on a batch {shape}", where=spec.generator, why=why, fix=fix)
+    return EngineFailed(f"the engine failed on a batch {shape}", where=spec.generator, why=why, fix=fix)
 
 
 def check_batch(visible: UInt8, spec: EngineSpec) -> None:

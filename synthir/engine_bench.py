@@ -80,9 +80,9 @@ class Comparison:
     def markdown(self) -> str:
         """A table, the engines in their order."""
         first = self.timings[0]
-        what = f"{first.batch} x {first.width}x{first.height}, {first.calls} calls of each in turn"
-        head = "| engine | backend | precision | median ms | p99 ms | pictures/s | ratio | agreement dB | GFLOP |"
-        head += " MB moved | of roofline | W | per million |"
+        what = f"{first.width}x{first.height}, {first.calls} calls of each in turn"
+        head = "| engine | backend | precision | pictures a call | median ms | p99 ms | pictures/s | ratio |"
+        head += " agreement dB | GFLOP | MB moved | of roofline | W | per million |"
         rule = "| --- " * (head.count("|") - 1) + "|"
         rows = [_row(timing) for timing in self.timings]
         tail = [f"Peak memory of the process {self.peak_memory_mb:.0f} MB."]
@@ -91,7 +91,7 @@ class Comparison:
 
 
 def _row(one: Timing) -> str:
-    cells = [one.name, one.backend, one.precision, f"{one.median_ms:.1f}", f"{one.p99_ms:.1f}"]
+    cells = [one.name, one.backend, one.precision, str(one.batch), f"{one.median_ms:.1f}", f"{one.p99_ms:.1f}"]
     cells += [f"{one.pictures_per_s:.1f}", f"{one.ratio:.2f}", _known(one.psnr_db, ".1f"), _known(one.gflop, ".0f")]
     cells += [f"{one.moved_bytes / 1e6:.1f}", _known(one.roofline_share, ".0%"), _known(one.watts, ".0f")]
     return f"| {' | '.join([*cells, _known(one.cost_per_million, '.2f')])} |"

@@ -28,7 +28,8 @@
     │   ├── BackendMissing           SIR503           its runtime is not installed here
     │   ├── AgreementFailed          SIR504           too far from the float32 reference
     │   ├── EngineOutput             SIR505           a result that is not finite or not in range
-    │   └── DeviceMissing            SIR506           the GPU it needs, or its driver, is not here
+    │   ├── DeviceMissing            SIR506           the GPU it needs, or its driver, is not here
+    │   └── EngineFailed             SIR507           it failed on a batch, for want of memory say
     ├── TooManyFailures              SIR600  exit 1   --strict or --max-failures stopped the job
     ├── VerificationFailed           SIR700  exit 4   what lies there is not what the manifest says
     └── TrainingError                SIR800  exit 1   a training that cannot start or cannot go on
@@ -176,6 +177,10 @@ class EngineOutput(EngineError):
 
 class DeviceMissing(EngineError):
     code = "SIR506"
+
+
+class EngineFailed(EngineError):
+    code = "SIR507"
 
 
 class TooManyFailures(SynthIRError):

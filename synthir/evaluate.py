@@ -22,6 +22,7 @@ from .features import load_features
 from .files import sha256_file
 from .images import UInt8
 from .layouts import find_pairs
+from .levels import Levels
 from .lpips import LEAST as LEAST_LPIPS
 from .lpips import load_lpips, lpips_of
 from .measurement import Instruments, Measured, measure
@@ -96,7 +97,7 @@ def evaluate_from(name: str, protocol: Path, data: Path, out: Path) -> str:
     return report(name, configuration.load(protocol, EvaluateConfig), data, out)
 
 
-def evaluate_pairs(name: str, pairs: Path, out: Path) -> str:
+def evaluate_pairs(name: str, pairs: Path, out: Path, levels: Levels | None = None) -> str:
     """The same on a folder with `visible/` and `infrared/`, and without a protocol.
 
     With a COCO file `boxes.json` there, by names in `visible/`, objects are measured. Nobody says here what was trained
@@ -104,7 +105,7 @@ def evaluate_pairs(name: str, pairs: Path, out: Path) -> str:
     Raises TrainingError where pairs are missing.
     """
     boxes = ("boxes.json", "visible") if (pairs / "boxes.json").is_file() else ("", "")
-    source = PairSource(layout="folders", visible="visible", infrared="infrared", boxes=boxes[0], boxes_images=boxes[1])
+    source = PairSource("folders", "visible", "infrared", boxes=boxes[0], boxes_images=boxes[1], levels=levels)
     config = EvaluateConfig(protocols=(Protocol(pairs.resolve().name, source),), training=())
     return report(name, config, pairs, out)
 

@@ -10,29 +10,49 @@ from typing import Any
 
 from . import config as configuration
 from .checkpoint import read_model
+from .levels import Levels
 from .pairs import PairSource
 from .shipped import model_place, recipes_folder
 from .train_config import TrainConfig
 from .training import train
 
 
-def finetune(name: str, pairs: Path, out: Path, *, seed: int, recipe: Path | None = None, **how: Any) -> Path:
+def finetune(
+    name: str,
+    pairs: Path,
+    out: Path,
+    *,
+    seed: int,
+    recipe: Path | None = None,
+    levels: Levels | None = None,
+    **how: Any,
+) -> Path:
     """Train a model on the pairs in `pairs/visible` and `pairs/infrared`; the model folder is `out/model`.
 
-    name: a shipped model or a model folder. `how` as for `train`. Raises UnknownName, ConfigError, TrainingError.
+    name: a shipped model or a model folder. levels: see PairSource, for more than 8 bits. `how` as for
+    `train`. Raises UnknownName, ConfigError, TrainingError.
     """
-    source = PairSource("folders", "visible", "infrared")
+    source = PairSource("folders", "visible", "infrared", levels=levels)
     return train(further(name, recipe or recipes_folder() / "finetune.toml", source), pairs, out, seed=seed, **how)
 
 
 def adapt(
-    name: str, visible: Path, infrared: Path, out: Path, *, seed: int, recipe: Path | None = None, **how: Any
+    name: str,
+    visible: Path,
+    infrared: Path,
+    out: Path,
+    *,
+    seed: int,
+    recipe: Path | None = None,
+    levels: Levels | None = None,
+    **how: Any,
 ) -> Path:
     """Train a model until what it makes of `visible` looks like the pictures in `infrared`; the two are unrelated.
 
-    name: a shipped model or a model folder. `how` as for `train`. Raises UnknownName, ConfigError, TrainingError.
+    name: a shipped model or a model folder. levels: see PairSource, for more than 8 bits. `how` as for
+    `train`. Raises UnknownName, ConfigError, TrainingError.
     """
-    source = PairSource("unpaired", str(visible.resolve()), str(infrared.resolve()))
+    source = PairSource("unpaired", str(visible.resolve()), str(infrared.resolve()), levels=levels)
     return train(further(name, recipe or recipes_folder() / "adapt.toml", source), Path(), out, seed=seed, **how)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .engine import TOLERANCE, Engine, Infrared, out_of_range
-from .errors import EngineError, EngineIncompatible, EngineOutput, SynthIRError, TooManyFailures
+from .errors import EngineError, EngineFailed, EngineIncompatible, EngineOutput, SynthIRError, TooManyFailures
 from .frames import UInt8, from_network, pad
 from .journal import GROUP, Journal
 from .manifest import Converted
@@ -178,7 +178,7 @@ def batches(frames: Batch, size: int, fixed: bool) -> Iterator[Batch]:
 
 
 def attempt(plan: Plan, engine: Engine, batch: Batch) -> Sequence[Painted | EngineError]:
-    """Infrared of each frame. A batch that fails is tried in halves; a frame that fails alone, once in float32."""
+    """Infrared of each frame. A batch that fails is tried in halves; a result that is none, once more in float32."""
     try:
         infrared = infer(engine.run, engine.spec, [frame.visible for _, frame in batch])
         return [checked(plan, engine, one, made) for one, made in zip(batch, infrared, strict=False)]
@@ -229,12 +229,12 @@ def infer(run: Callable[[UInt8], Infrared], spec: EngineSpec, padded: list[UInt8
 
     Raises EngineError.
     """
-    visible = np.stack(padded + padded[-1:] * (spec.batch - len(padded)))
     try:
+        visible = np.stack(padded + padded[-1:] * (spec.batch - len(padded)))
         infrared = run(visible)
     except MemoryError as error:
-        why = f"{len(visible)} of {visible.shape[2]}x{visible.shape[1]} at once"
-        raise EngineOutput("no memory to run the engine", where=spec.generator, why=why) from error
+        why = f"{len(padded)} of {padded[0].shape[1]}x{padded[0].shape[0]} at once"
+        raise EngineFailed("no memory to run the engine", where=spec.generator, why=why) from error
     if infrared.shape != (len(visible), spec.planes, *visible.shape[1:3]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=spec.generator, why=why)
@@ -242,10 +242,20 @@ def infer(run: Callable[[UInt8], Infrared], spec: EngineSpec, padded: list[UInt8
 
 
 def paint(engine: Engine, rgb: UInt8) -> UInt8:
-    """Infrared (H, W) uint8, white-hot, of one visible picture (H, W, 3). Raises EngineError."""
-    infrared = infer(engine.run, engine.spec, [pad(np.ascontiguousarray(rgb), engine.spec.stride)])[0]
-    check_range(infrared, engine.spec.generator)
-    invert = engine.spec.polarity != Polarity.WHITE_HOT
+    """Infrared (H, W) uint8, white-hot, of one visible picture (H, W, 3); in float32 where the engine's is none.
+
+    Raises EngineError.
+    """
+    padded, spec = [pad(np.ascontiguousarray(rgb), engine.spec.stride)], engine.spec
+    try:
+        infrared = infer(engine.run, spec, padded)[0]
+        check_range(infrared, spec.generator)
+    except EngineOutput:
+        if spec.precision == Precision.FLOAT32:
+            raise
+        infrared = infer(engine.run_float32, spec, padded)[0]
+        check_range(infrared, spec.generator)
+    invert = spec.polarity != Polarity.WHITE_HOT
     return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 
 

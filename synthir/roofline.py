@@ -19,8 +19,8 @@ from .specs import EngineSpec, Precision
 if TYPE_CHECKING:
     import torch
 
-SIDE = 2048
-"""Of the matrices that are multiplied."""
+SIDES = {"cpu": 2048, "cuda": 8192}
+"""Of the matrices that are multiplied: a small product on a GPU measures how it is started."""
 COPIED = 1 << 28
 """Bytes that are copied: more than any cache holds."""
 REPEATS = 5
@@ -36,7 +36,7 @@ class Roofline:
     tflops: dict[str, float]
     """Precision -> 10^12 operations a second of a matrix product."""
     copy_gb_per_s: float
-    """Bytes read and written by a copy, 10^9 a second."""
+    """Bytes that reach the device: copied from pinned memory to a GPU, read and written on a CPU; 10^9 a second."""
 
     def seconds(self, gflop: float, moved_bytes: int, precision: Precision) -> float:
         """The least a picture can take."""
@@ -57,9 +57,11 @@ def measure_roofline(precisions: Collection[Precision]) -> Roofline | None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} cores"
     tflops = {str(precision): matrix_rate(dtype_of(precision), device) for precision in sorted(precisions)}
-    source = torch.ones(COPIED // 4, dtype=torch.float32, device=device)
-    target = torch.empty_like(source)
-    return Roofline(named, tflops, 2.0 * COPIED / 1e9 / fastest(lambda: target.copy_(source), device))
+    on_gpu = device.type == "cuda"
+    source = torch.ones(COPIED // 4, dtype=torch.float32, pin_memory=on_gpu)
+    target = torch.empty(COPIED // 4, dtype=torch.float32, device=device)
+    moved = COPIED if on_gpu else 2 * COPIED
+    return Roofline(named, tflops, moved / 1e9 / fastest(lambda: target.copy_(source), device))
 
 
 def dtype_of(precision: Precision) -> "torch.dtype":
@@ -74,8 +76,9 @@ def matrix_rate(dtype: "torch.dtype", device: "torch.device") -> float:
     """Operations a second of a product of two square matrices, 10^12."""
     import torch
 
-    left, right = (torch.ones((SIDE, SIDE), dtype=dtype, device=device) for _ in range(2))
-    return 2.0 * SIDE**3 / 1e12 / fastest(lambda: left @ right, device)
+    side = SIDES[device.type]
+    left, right = (torch.ones((side, side), dtype=dtype, device=device) for _ in range(2))
+    return 2.0 * side**3 / 1e12 / fastest(lambda: left @ right, device)
 
 
 def fastest(work: Callable[[], object], device: "torch.device") -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from .config import at_least
+from .config import at_least, below, refuse
 from .pairs import PairSource
 from .sampling import Augmentation
 from .specs import Band
@@ -146,26 +146,23 @@ class TrainConfig:
         return self.weights.terms()[term] > 0 or later > 0
 
     def __post_init__(self) -> None:
-        at_least(1, steps=self.steps, batch=self.batch, save_every=self.save_every, block=self.block)
-        at_least(1, validate_most=self.validate_most, discriminator_width=self.discriminator_width)
-        at_least(0, pool=self.pool)
-        at_least(2, validate_share=self.validate_share)
-        at_least(
-            0,
-            finish_from=self.finish_from,
-            warmup=self.warmup,
-            learning_rate=self.learning_rate,
-            ema=self.ema,
-            clip=self.clip,
-            sheet_every=self.sheet_every,
-            patience=self.patience,
-            joint_from=self.joint_from,
+        places = {"finish_from": self.finish_from, "warmup": self.warmup, "joint_from": self.joint_from}
+        rates = {"learning_rate": self.learning_rate, "ema": self.ema, "clip": self.clip}
+        counts = {"sheet_every": self.sheet_every, "patience": self.patience, "pool": self.pool}
+        known = ("generator is missing, and there is no start to take it from", bool(self.generator or self.start))
+        figure = ("patience waits for a figure: name it in best", not self.patience or bool(self.best))
+        file = (
+            "the term perceptual needs vgg19, the file of its weights",
+            bool(self.vgg19) or not self.uses("perceptual"),
         )
-        if not (self.generator or self.start):
-            raise ValueError("generator is missing, and there is no start to take it from")
-        if self.patience and not self.best:
-            raise ValueError("patience waits for a figure: name it in best")
-        if self.uses("perceptual") and not self.vgg19:
-            raise ValueError("the term perceptual needs vgg19, the file of its weights")
-        if self.adversary == "wgan-gp" and self.discriminator_norm == "batch":
-            raise ValueError("wgan-gp judges each picture alone: discriminator_norm cannot be batch")
+        alone = (
+            "wgan-gp judges each picture alone: discriminator_norm cannot be batch",
+            self.adversary != "wgan-gp" or self.discriminator_norm != "batch",
+        )
+        refuse(
+            *below(1, steps=self.steps, batch=self.batch, save_every=self.save_every, block=self.block),
+            *below(1, validate_most=self.validate_most, discriminator_width=self.discriminator_width),
+            *below(2, validate_share=self.validate_share),
+            *below(0, **places, **rates, **counts),
+            *(said for said, good in (known, figure, file, alone) if not good),
+        )

@@ -8,6 +8,7 @@ from torch import nn
 
 from . import distributed, generators
 from .checkpoint import read_model, start_from
+from .errors import ConfigError
 from .shipped import model_place
 from .systems import system_of
 from .train_config import TrainConfig
@@ -23,7 +24,14 @@ def network_of(config: TrainConfig) -> tuple[str, dict[str, Any]]:
 
 
 def fresh_state(config: TrainConfig, seed: int, device: torch.device) -> State:
-    """Networks with seeded weights, or those of `start`, on the device, and their optimisers."""
+    """Networks with seeded weights, or those of `start`, on the device, and their optimisers.
+
+    Raises ConfigError where a loss term has a weight that the system does not compute.
+    """
+    idle = sorted(set(config.weights.terms()) - system_of(config.system).terms(config))
+    if idle := [name for name in idle if config.uses(name)]:
+        why = f"system {config.system} does not compute {', '.join(idle)}"
+        raise ConfigError("weights on terms that nobody computes", where="weights", why=why, fix="set them to 0")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         generator = first_generator(config)

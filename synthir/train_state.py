@@ -97,6 +97,9 @@ class State:
 class System(Protocol):
     """A file of synthir/systems: how a generator is trained."""
 
+    def terms(self, config: TrainConfig) -> frozenset[str]:
+        """The loss terms it computes; a weight on another one is refused."""
+
     def paired(self, config: TrainConfig) -> bool:
         """Whether visible and infrared of a batch show the same view; else they are unrelated."""
 
@@ -131,12 +134,16 @@ def take_step(config: TrainConfig, system: System, state: State, batch: Batch, s
                 torch.manual_seed(int(state.draw(step).integers(2**62)))  # for dropout
                 terms = distributed.average_values(gradients(config, system, state, batch, step))
             break
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             halve(state, batch, error)
-    refuse_not_finite(terms, step)
+    refuse_not_finite("loss", terms, step)
+    norms = {name: clipped(state.networks[name], config.clip) for name in state.optimisers}
+    refuse_not_finite("gradient", norms, step)
     rate = learning_rate(config, step)
-    for name, optimiser in state.optimisers.items():
-        improve(optimiser, state.networks[name], rate, config.clip)
+    for optimiser in state.optimisers.values():
+        improve(optimiser, rate)
     copy_average(state.average, state.networks["generator"], min(config.ema, (1.0 + step) / (10.0 + step)))
     return {"rate": rate, **terms}
 
@@ -155,27 +162,49 @@ def gradients(config: TrainConfig, system: System, state: State, batch: Batch, s
     return means
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether it is what torch raises for want of memory; on the CPU that has no class of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 def halve(state: State, batch: Batch, error: Exception) -> None:
-    """Cut batches in twice as many pieces from now on. Raises TrainingError where they are single pictures already."""
+    """Cut batches in twice as many pieces from now on.
+
+    Raises TrainingError where they are single pictures already, or where other processes would not cut theirs.
+    """
     pieces = state.notes["pieces"]
+    if distributed.several():
+        fix = "make batch smaller, or start more processes"
+        raise TrainingError("out of memory in one of several processes", why=str(error)[:200], fix=fix) from error
     if pieces >= len(batch.visible):
         fix = "make augmentation.sizes smaller, or the generator"
         raise TrainingError("out of memory", why="a single crop does not fit", fix=fix) from error
     state.notes["pieces"] = 2 * pieces
 
 
-def refuse_not_finite(terms: dict[str, float], step: int) -> None:
-    """Raises TrainingError that names the step and the terms that are not numbers."""
-    broken = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
+def refuse_not_finite(kind: str, values: dict[str, float], step: int) -> None:
+    """Raises TrainingError that names the step and the loss terms, or networks, whose value is no number."""
+    broken = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     if broken:
         fix = "lower learning_rate or the term's weight; the last saved state is untouched"
-        raise TrainingError("the loss is not finite", where=f"step {step}", why=", ".join(broken), fix=fix)
+        raise TrainingError(f"the {kind} is not finite", where=f"step {step}", why=", ".join(broken), fix=fix)
 
 
-def improve(optimiser: torch.optim.Optimizer, network: nn.Module, rate: float, clip: float) -> None:
-    """Average over the processes, clip, step."""
+def clipped(network: nn.Module, clip: float) -> float:
+    """Average gradients over the processes and clip them; gives their norm before that, not a number if one is none.
+
+    A norm may be infinite though no gradient is; they are zero then, and the step does nothing.
+    """
     distributed.average_gradients(network)
-    nn.utils.clip_grad_norm_(network.parameters(), clip)
+    norm = float(nn.utils.clip_grad_norm_(network.parameters(), clip))
+    if math.isfinite(norm):
+        return norm
+    whole = all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+    return 0.0 if whole else math.nan
+
+
+def improve(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """One step at this learning rate."""
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.step()

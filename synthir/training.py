@@ -79,6 +79,7 @@ def train(
             batch = upcoming.result().part(part).to(place)
             upcoming = loader.submit(draw, step + 1)
             terms = take_step(config, system_of(config.system), run.state, batch, step)
+            run.show(step + 1)
             over = distributed.any_of(time.monotonic() > end)
             row = run.save(step + 1, terms) if over or run.due(step + 1) else None
             report(step + 1, config.steps, row)
@@ -148,12 +149,14 @@ class Run:
         return row
 
     def log(self, row: Row) -> None:
-        """The row, as CSV and for TensorBoard, and a sheet where one is due."""
+        """The row, as CSV and for TensorBoard."""
         write_row(self.out / "log.csv", row)
         if self.config.tensorboard:
             write_tensorboard(self.out / "tensorboard", row)
-        step = int(row["step"])
-        if self.config.sheet_every and step % self.config.sheet_every == 0:
+
+    def show(self, step: int) -> None:
+        """A sheet of every source's validation pictures, where one is due."""
+        if self.first and self.config.sheet_every and step % self.config.sheet_every == 0:
             method = painter(self.state.average, self.stride())
             for held in self.held_out:
                 write_sheet(self.out / f"sheets/{step:07d}-{held.name}.png", held.pairs, 4, method)

@@ -353,8 +353,9 @@ def test_interrupted_it_prints_the_command_that_resumes(
 ) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    for number in range(400):
-        shutil.copy(sample / "images/day-1.jpg", pictures / f"{number}.jpg")
+    shutil.copy(sample / "images/day-1.jpg", pictures / "0.jpg")
+    for number in range(1, 2000):
+        (pictures / f"{number}.jpg").hardlink_to(pictures / "0.jpg")
     words = ("convert", pictures, "--engine", small_engine, "--out", tmp_path / "my ir", "--overwrite")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(shell(*words), stderr=subprocess.PIPE, text=True, env=environment)

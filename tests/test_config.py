@@ -83,13 +83,14 @@ def test_reports_every_fault_at_once() -> None:
         "[loss]\nwieght = 1\nname = 'l2'\nzz = 1\n"
     )
     assert faults_of(text) == [
-        "step is unknown, did you mean steps?",
+        "step is unknown, did you mean steps? Expected one of "
+        "steps, data, rate, size, flips, seed, bits, crops, window, loss, extra, weights",
         "rate is 'fast', expected a finite number",
         "size is 'x', expected one of s, l",
         "flips is 1, expected true or false",
         "crops[1] is 'a', expected an integer",
         "window has 1 values, expected 2",
-        "loss.wieght is unknown, did you mean weight?",
+        "loss.wieght is unknown, did you mean weight? Expected one of weight, name",
         "loss.zz is unknown, expected one of weight, name",
         "loss.name is 'l2', expected one of l1, ssim",
         "steps is missing, expected an integer",

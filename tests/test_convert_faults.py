@@ -65,10 +65,11 @@ def failing(wide: bool, error: Exception) -> FakeEngine:
 )
 def test_a_picture_the_engine_fails_on_costs_one_picture(tmp_path: Path, error: Exception, batch: int) -> None:
     dataset, options = hand_made(tmp_path / "src", 6), Options(batch=batch)
+    code = "SIR505" if isinstance(error, EngineOutput) else "SIR507"
     manifest = converted(dataset, tmp_path / "out", options, failing(True, error))
     assert [(line.name, line.code) for line in manifest.refused] == [
-        (place(1, ".png"), "SIR505"),
-        (place(4, ".png"), "SIR505"),
+        (place(1, ".png"), code),
+        (place(4, ".png"), code),
     ]
     assert all("--max-side" in line.message and f"boxes.json {line.name}" in line.message for line in manifest.refused)
     assert converted(dataset, tmp_path / "out", options, failing(True, error)) == manifest

@@ -156,7 +156,7 @@ def read_manifest_job(folder: Path) -> Job:
 
 
 def ranged() -> EngineSpec:
-    """An engine for 16 to 32 lines, at most two at a time."""
+    """An engine for 16 to 24 lines, at most two at a time."""
     return msgspec.structs.replace(fake_spec(), profile={"batch": (1, 2, 2), "height": (16, 24, 24)})
 
 

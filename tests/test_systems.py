@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from synthir import config as configuration
-from synthir import generators
-from synthir.checkpoint import load_model
+from synthir import generators, objectives
+from synthir.checkpoint import load_model, load_state
 from synthir.errors import ConfigError, TrainingError
 from synthir.folders import load, names
 from synthir.generators import analytic, cascade, cgan_unet, cyclegan, guided, pix2pix
@@ -22,7 +22,7 @@ from synthir.systems import system_of
 from synthir.train_config import TrainConfig, Weights
 from synthir.train_data import prepare
 from synthir.train_start import fresh_state
-from synthir.train_state import State, gradients, take_step
+from synthir.train_state import State, gradients, out_of_memory, take_step
 from synthir.training import train
 from tests import tiny
 
@@ -248,18 +248,64 @@ def test_memory_that_runs_out_halves_the_pieces(pairs: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_loss_that_is_no_number_stops_and_leaves_the_last_state(pairs: Path, tmp_path: Path) -> None:
-    train(replace(CASCADE, learning_rate=1e-4), pairs, tmp_path / "run", seed=0, max_minutes=0.0)
-    kept = {path.name: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    draw, _ = prepare(CASCADE, pairs, 0)
-    state = fresh_state(CASCADE, 0, CPU)
-    with torch.no_grad():
-        next(state.networks["generator"].parameters()).fill_(torch.nan)
-    before = {name: value.clone() for name, value in state.average.state_dict().items()}
-    with pytest.raises(TrainingError, match=r"step 7: .*l1 is nan"):
-        take_step(CASCADE, system_of("paired"), state, draw(0), 7)
-    assert all(torch.equal(value, before[name]) for name, value in state.average.state_dict().items())
-    assert kept == {path.name: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+def files(folder: Path) -> dict[str, bytes]:
+    """What a run folder holds."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("fault", "said"), [("loss", "l1 is nan"), ("gradient", "generator is nan")])
+def test_what_is_no_number_stops_the_training_and_leaves_the_last_state(
+    fault: str, said: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss may be a number and its gradient none: that of a root at zero."""
+    config = replace(CASCADE, steps=4, save_every=1, learning_rate=1e-4)
+    train(config, pairs, tmp_path / "run", seed=0, max_minutes=0.0)
+    kept, real = files(tmp_path / "run"), objectives.weighted_l1
+
+    def spoilt(made: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        loss = real(made, wanted, weights)
+        return loss * torch.nan if fault == "loss" else loss + (made - made.detach()).square().sum().sqrt()
+
+    monkeypatch.setattr(objectives, "weighted_l1", spoilt)
+    with pytest.raises(TrainingError, match=rf"step 1: the {fault} is not finite .*{said}"):
+        train(config, pairs, tmp_path / "run", seed=0)
+    assert files(tmp_path / "run") == kept
+    monkeypatch.setattr(objectives, "weighted_l1", real)
+    train(config, pairs, tmp_path / "run", seed=0)
+    assert read_state_step(tmp_path / "run") == 4
+
+
+def read_state_step(folder: Path) -> int:
+    """The step of the last state."""
+    loaded = load_state(folder)
+    assert loaded
+    return loaded[0]
+
+
+@pytest.mark.usefixtures("small")
+def test_weights_on_terms_that_a_system_does_not_compute_are_refused_by_name() -> None:
+    for system, direction, term in (
+        ("paired", "visible-to-infrared", "cycle"),
+        ("paired", "infrared-to-visible", "temporal"),
+        ("cycle", "visible-to-infrared", "features"),
+        ("adapt", "visible-to-infrared", "total_variation"),
+    ):
+        weights = replace(CASCADE.weights, **{"features": 0.0, term: 1.0})  # type: ignore[arg-type]
+        config = replace(CASCADE, system=system, direction=direction, weights=weights)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=rf"{system} does not compute {term}\b"):
+            fresh_state(config, 0, CPU)
+
+
+def test_every_term_is_computed_by_some_system() -> None:
+    computed = {name for system in names("synthir.systems") for name in system_of(system).terms(CASCADE)}
+    assert computed == set(CASCADE.weights.terms())
+
+
+def test_memory_of_the_cpu_runs_out_with_an_error_of_no_class() -> None:
+    assert out_of_memory(torch.OutOfMemoryError("CUDA"))
+    assert out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."))
+    assert not out_of_memory(RuntimeError("shapes differ"))
 
 
 def test_pictures_that_are_no_pairs_are_refused_where_pairs_are_needed(pairs: Path) -> None:

@@ -136,6 +136,10 @@ def test_weights_in_another_file_are_refused(payload: dict[str, bytes]) -> None:
     tensor.external_data.add(key="location", value="../../etc/passwd")
     with pytest.raises(EngineUntrusted, match=r"outside.*\.\./\.\./etc/passwd"):
         session(model.SerializeToString(), papers(payload))
+    hidden = onnx.load_model_from_string(payload[".fallback"])
+    hidden.graph.node.add(op_type="Constant", output=["c"]).attribute.add(name="value").t.CopyFrom(tensor)
+    with pytest.raises(EngineUntrusted, match=r"outside.*\.\./\.\./etc/passwd"):
+        session(hidden.SerializeToString(), papers(payload))
 
 
 @pytest.fixture(scope="module")

@@ -189,10 +189,10 @@ def test_a_figure_that_there_is_not_names_those_there_are(pairs: Path, tmp_path:
 
 
 def test_sheets_show_visible_real_and_made(pairs: Path, tmp_path: Path) -> None:
-    config = replace(CONFIG, sheet_every=2)
+    config = replace(CONFIG, sheet_every=1, save_every=2)  # not only where a state is saved
     made = train(config, pairs, tmp_path / "run", seed=0)
     sheets = sorted(path.name for path in (tmp_path / "run/sheets").iterdir())
-    assert sheets == ["0000002-visible.png", "0000004-visible.png"]
+    assert sheets == [f"{step:07d}-visible.png" for step in (1, 2, 3, 4)]
     _, held_out = prepare(config, pairs, 0)
     sheet = decode((tmp_path / "run/sheets/0000004-visible.png").read_bytes(), "sheet")
     visible, real = read_pair(held_out[0].pairs[0])
@@ -247,8 +247,17 @@ def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
         "band is 'radio'",
         "did you mean steps",
         "batch is 'many'",
-        "weights.ll is unknown",
+        "weights.ll is unknown, expected one of ",
     ):
+        assert fault in error.value.why
+
+
+def test_values_that_cannot_be_are_all_named_too(tmp_path: Path) -> None:
+    text = "band = 'lwir'\nsteps = 0\npool = -1\nvalidate_share = 1\nwarmup = -1\npatience = 3\n"
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    for fault in ("steps is 0", "pool is -1", "validate_share is 1", "warmup is -1", "name it in best", "no start"):
         assert fault in error.value.why
 
 

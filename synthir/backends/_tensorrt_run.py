@@ -5,12 +5,15 @@ While one lane moves a batch the other computes: the pipeline calls `run` from a
 
 import functools
 import queue
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..engine import Infrared, check_batch, check_extent, failed
+from ..errors import EngineIncompatible
 from ..frames import UInt8
 from ..specs import EngineSpec
 from .onnxruntime import OnnxRuntimeEngine
@@ -20,37 +23,43 @@ if TYPE_CHECKING:
 
 LANES_A_GPU = 2
 SHAPES = 8
-"""Shapes of batches that each lane keeps buffers and a graph for."""
+"""Shapes of batches that each lane keeps buffers, scratch memory and a graph for."""
+PREPARING = threading.Lock()
+"""Held while a graph is captured: another thread that allocates memory then would spoil it."""
 
 
 class TensorRTEngine:
-    """A plan on every GPU there is; CUDA_VISIBLE_DEVICES says which those are."""
+    """A plan on every GPU of one kind; CUDA_VISIBLE_DEVICES says which those are."""
 
-    def __init__(self, spec: EngineSpec, runtime: Any, engine: Any, package: Any, fallback: OnnxRuntimeEngine) -> None:
-        """engine: the plan, deserialised for the first GPU by `runtime`. fallback: the float32 network on the CPU."""
+    def __init__(self, spec: EngineSpec, runtime: Any, plan: bytes, package: Any, fallback: OnnxRuntimeEngine) -> None:
+        """plan: bytes that were checked. fallback: the float32 network on the CPU. Raises EngineIncompatible."""
         import torch
 
         self.spec = spec
         self._fallback = fallback
-        plan = engine.serialize() if torch.cuda.device_count() > 1 else b""
-        engines = [engine]
-        for device in range(1, torch.cuda.device_count()):
-            with torch.cuda.device(device):
-                engines.append(runtime.deserialize_cuda_engine(plan))
         self._runtime = runtime  # an engine must not outlive it
+        kinds = [torch.cuda.get_device_capability(device) for device in range(torch.cuda.device_count())]
+        alike = [device for device, kind in enumerate(kinds) if kind == kinds[0]]
+        self._lanes = [lane for device in alike for lane in lanes(runtime, plan, torch.device("cuda", device), package)]
+        if not self._lanes:
+            why, fix = "; ".join(runtime.logger.lines[-3:])[:400], "compile it here again: synthir compile"
+            raise EngineIncompatible("TensorRT cannot open the plan", where=spec.generator, why=why, fix=fix)
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-        self.lanes = LANES_A_GPU * len(engines)
-        for number in range(self.lanes):
-            device = number % len(engines)
-            self._free.put(Lane(engines[device], torch.device("cuda", device), package))
+        for lane in self._lanes:
+            self._free.put(lane)
+        self.lanes = len(self._lanes)
 
     def run(self, visible: UInt8, /) -> Infrared:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineOutput if it fails."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails."""
+        import torch
+
         check_batch(visible, self.spec)
         lane = self._free.get()
         try:
             infrared, extent = lane.run(visible)
         except RuntimeError as error:  # torch's out of memory is one, too
+            lane.forget()
+            torch.cuda.empty_cache()
             raise failed(error, self.spec, visible.shape) from error
         finally:
             self._free.put(lane)
@@ -63,8 +72,8 @@ class TensorRTEngine:
 
     def close(self) -> None:
         """Give the memory back."""
-        while not self._free.empty():
-            self._free.get().forget()
+        for lane in self._lanes:
+            lane.forget()
         self._fallback.close()
 
     def __enter__(self) -> Self:
@@ -74,6 +83,15 @@ class TensorRTEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self.close()
+
+
+def lanes(runtime: Any, plan: bytes, device: "torch.device", package: Any) -> "list[Lane]":
+    """The lanes of one GPU; none where the runtime does not take the plan."""
+    import torch
+
+    with torch.cuda.device(device):
+        engine = runtime.deserialize_cuda_engine(plan)
+        return [Lane(engine, device, package) for _ in range(LANES_A_GPU)] if engine else []
 
 
 class Lane:
@@ -88,8 +106,8 @@ class Lane:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._shaped = functools.lru_cache(SHAPES)(self._prepare)
 
-    def run(self, visible: UInt8) -> tuple[UInt8, "np.ndarray[Any, np.dtype[np.float32]]"]:
-        """Infrared and extent of a batch; both are the caller's."""
+    def run(self, visible: UInt8) -> tuple[UInt8, NDArray[np.float32]]:
+        """Infrared and extent of a batch; both are the caller's. Raises RuntimeError."""
         shaped = self._shaped(visible.shape)
         shaped.source.numpy()[:] = visible
         shaped.replay(self._stream)
@@ -103,8 +121,23 @@ class Lane:
     def _prepare(self, shape: tuple[int, ...]) -> "Shaped":
         import torch
 
-        with torch.cuda.device(self._device):
+        with PREPARING, torch.cuda.device(self._device):
             return Shaped(self._engine, shape, self._stream, self._package)
+
+
+def context_of(engine: Any, package: Any) -> Any:
+    """A context whose scratch memory we give it, for one shape and not for the largest. Raises RuntimeError."""
+    ours = package.ExecutionContextAllocationStrategy.USER_MANAGED
+    if not hasattr(package, "DynamicShapesKernelSpecializationStrategy"):
+        context = engine.create_execution_context(ours)
+    else:  # RTX: kernels made for the shape before the first call, so that they are what the graph captures
+        chosen = engine.create_runtime_config()
+        chosen.set_execution_context_allocation_strategy(ours)
+        chosen.dynamic_shapes_kernel_specialization_strategy = package.DynamicShapesKernelSpecializationStrategy.EAGER
+        context = engine.create_execution_context(chosen)
+    if context is None:
+        raise RuntimeError("TensorRT gives no context; it may be out of memory")
+    return context
 
 
 class Shaped:
@@ -114,20 +147,23 @@ class Shaped:
         """A context of its own: one that changes its shape would move memory under a captured graph."""
         import torch
 
-        self._context = engine.create_execution_context()
+        self._context = context_of(engine, package)
         names = [engine.get_tensor_name(number) for number in range(engine.num_io_tensors)]
         given = next(name for name in names if engine.get_tensor_mode(name) == package.TensorIOMode.INPUT)
-        self._context.set_input_shape(given, shape)
+        demand(self._context.set_input_shape(given, shape), f"the shape {shape}")
+        needed = self._context.update_device_memory_size_for_shapes()
+        self._scratch = torch.empty(max(1, needed), dtype=torch.uint8, device="cuda")
+        self._context.set_device_memory(self._scratch.data_ptr(), needed)
         self.source = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self._input = torch.empty(shape, dtype=torch.uint8, device="cuda")
-        self._context.set_tensor_address(given, self._input.data_ptr())
+        demand(self._context.set_tensor_address(given, self._input.data_ptr()), given)
         self._outputs: list[tuple[torch.Tensor, torch.Tensor]] = []
         for name in names:
             if name == given:
                 continue
             dtype = torch.uint8 if engine.get_tensor_dtype(name) == package.DataType.UINT8 else torch.float32
             there = torch.empty(tuple(self._context.get_tensor_shape(name)), dtype=dtype, device="cuda")
-            self._context.set_tensor_address(name, there.data_ptr())
+            demand(self._context.set_tensor_address(name, there.data_ptr()), name)
             self._outputs.append((there, torch.empty(there.shape, dtype=dtype, pin_memory=True)))
         self.infrared = next(here for there, here in self._outputs if there.dtype == torch.uint8)
         self.extent = next(here for there, here in self._outputs if there.dtype != torch.uint8)
@@ -135,8 +171,7 @@ class Shaped:
 
     def _enqueue(self, stream: "torch.cuda.Stream") -> None:
         self._input.copy_(self.source, non_blocking=True)
-        if not self._context.execute_async_v3(stream.cuda_stream):
-            raise RuntimeError("TensorRT would not run the batch; it may be out of memory")
+        demand(self._context.execute_async_v3(stream.cuda_stream), "the batch")
         for there, here in self._outputs:
             here.copy_(there, non_blocking=True)
 
@@ -147,7 +182,7 @@ class Shaped:
             self._enqueue(stream)
         stream.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self._enqueue(stream)
         return graph
 
@@ -157,3 +192,9 @@ class Shaped:
 
         with torch.cuda.stream(stream):
             self._graph.replay()
+
+
+def demand(done: bool, what: str) -> None:
+    """Raises RuntimeError where TensorRT says no."""
+    if not done:
+        raise RuntimeError(f"TensorRT would not take {what}; it may be out of memory")

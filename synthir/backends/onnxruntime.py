@@ -1,6 +1,6 @@
 """ONNX Runtime: the portable fallback on the CPU. One file, float32, any batch, height and width, bytes in and out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -94,10 +94,21 @@ def refuse_outside(data: bytes, spec: EngineSpec) -> None:
     except DecodeError as error:
         fix = "compile again: synthir compile"
         raise EngineIncompatible("not ONNX", where=spec.generator, why=str(error)[:200], fix=fix) from None
-    outside = [entry.value for tensor in model.graph.initializer for entry in tensor.external_data]
+    outside = [entry.value for tensor in tensors(model) for entry in tensor.external_data]
     if outside:
         why, fix = f"it names {outside[0]!r}", "compile again: synthir compile writes one file"
         raise EngineUntrusted("weights outside the engine's file", where=spec.generator, why=why, fix=fix)
+
+
+def tensors(message: Any) -> Iterator[Any]:
+    """Every tensor in a message of ONNX, wherever it stands: initializers, constants, branches, functions."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            many = value if hasattr(value, "__len__") and not hasattr(value, "DESCRIPTOR") else [value]
+            yield from (tensor for inner in many for tensor in tensors(inner))
 
 
 class OnnxRuntimeEngine:
@@ -110,7 +121,7 @@ class OnnxRuntimeEngine:
         self._session = session
 
     def run(self, visible: UInt8, /) -> Infrared:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineOutput if it fails."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails."""
         check_batch(visible, self.spec)
         try:
             infrared, extent = self._session.run(None, {"visible": np.ascontiguousarray(visible)})

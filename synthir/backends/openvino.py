@@ -117,15 +117,29 @@ def abreast(compiled: Any, count: int) -> Infer:
     requests = [compiled.create_infer_request() for _ in range(count)]
 
     def infer(visible: Float32) -> Float32:
-        for request, frame in zip(requests, visible, strict=True):
-            request.start_async({0: frame[None]}, share_inputs=True)
-        for request in requests:
-            request.wait()
+        started: list[Any] = []
+        try:
+            for request, frame in zip(requests, visible, strict=True):
+                request.start_async({0: frame[None]}, share_inputs=True)
+                started.append(request)
+        finally:
+            waited = [waiting(request) for request in started]  # all of them: they read `visible`
+        for fault in filter(None, waited):
+            raise fault
         return np.concatenate([request.get_output_tensor(0).data for request in requests]).astype(
             np.float32, copy=False
         )
 
     return infer
+
+
+def waiting(request: Any) -> RuntimeError | None:
+    """Wait for a request; what went wrong, if anything."""
+    try:
+        request.wait()
+    except RuntimeError as error:
+        return error
+    return None
 
 
 def unusable(error: Exception, spec: EngineSpec) -> EngineIncompatible:
@@ -150,7 +164,7 @@ class OpenVINOEngine:
         self._infer = functools.lru_cache(SHAPES)(fit)
 
     def run(self, visible: UInt8, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineOutput if it fails."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails."""
         return self._run(visible, self.spec.precision, self._infer)
 
     def run_float32(self, visible: UInt8, /) -> Float32:

@@ -9,7 +9,6 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +70,9 @@ def machine() -> str:
 
 def versions() -> dict[str, str]:
     """Package -> version, the machine, and the GPU where the plan is bound to it, for the papers."""
-    one, _ = flavour()
+    one, package = flavour()
     bound = {} if one.portable else {"gpu": gpu()}
-    return {one.package: version(one.package), "machine": machine(), **bound}
+    return {one.package: package.__version__, "machine": machine(), **bound}
 
 
 def gpu() -> str:
@@ -102,6 +101,8 @@ def build(module: "nn.Module", stride: int, precision: Precision, profile: Build
     from ..onnx_export import to_onnx
 
     one, package = flavour()
+    if not one.portable:
+        gpu()  # its builder times kernels where the plan will run
     if missing := [name for name, bounds in profile.bounds.items() if bounds == ANY]:
         why = f"the profile leaves {', '.join(missing)} open"
         raise EngineIncompatible("TensorRT builds for ranges", why=why, fix="name them: engines/tensorrt_fp16.toml")
@@ -193,22 +194,17 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> Engine:
     """Check whose plan it is, then deserialise it. Raises BackendMissing, DeviceMissing, EngineIncompatible."""
     one, package = built_by(spec)
     refuse_foreign(files[ENDING], spec, one)
-    refuse_elsewhere(spec, one)
-    here = gpu()
-    if spec.built_with.get("gpu", here) != here:
-        why = f"built on {spec.built_with['gpu']}, here is {here}"
+    refuse_elsewhere(spec, one, package.__version__)
+    here, built = gpu(), spec.built_with.get("gpu", "unknown")
+    if not one.portable and built != here:
+        why = f"built on {built}, here is {here}"
         raise EngineIncompatible("a plan for another GPU", where=spec.generator, why=why, fix=AGAIN)
     from ._tensorrt_run import TensorRTEngine
 
     fallback = OnnxRuntimeEngine(spec, session(files[FALLBACK], spec))
-    heard = listener(package)
-    runtime = package.Runtime(heard)
+    runtime = package.Runtime(listener(package))
     runtime.engine_host_code_allowed = False
-    engine = runtime.deserialize_cuda_engine(files[ENDING])
-    if engine is None:
-        why = "; ".join(heard.lines[-3:])[:400]
-        raise EngineIncompatible("TensorRT cannot open the plan", where=spec.generator, why=why, fix=AGAIN)
-    return TensorRTEngine(spec, runtime, engine, package, fallback)
+    return TensorRTEngine(spec, runtime, files[ENDING], package, fallback)
 
 
 def built_by(spec: EngineSpec) -> tuple[Flavour, ModuleType]:
@@ -228,9 +224,9 @@ def refuse_foreign(plan: bytes, spec: EngineSpec, one: Flavour) -> None:
         raise EngineIncompatible("not a plan", where=spec.generator, why=why, fix=AGAIN)
 
 
-def refuse_elsewhere(spec: EngineSpec, one: Flavour) -> None:
+def refuse_elsewhere(spec: EngineSpec, one: Flavour, release: str) -> None:
     """Raises EngineIncompatible for a plan of another release, operating system or processor."""
-    here = {one.package: version(one.package), "machine": machine()}
+    here = {one.package: release, "machine": machine()}
     differs = [f"{name} {spec.built_with.get(name)}, here {found}" for name, found in here.items()]
     differs = [
         said for said, (name, found) in zip(differs, here.items(), strict=True) if spec.built_with.get(name) != found

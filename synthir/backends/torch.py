@@ -5,6 +5,7 @@ minute, the others milliseconds. Bytes go there and floats come back.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ENDING = ".safetensors"
 ENDINGS = (".safetensors",)
 PIXELS = False
+SHAPES = 256
+"""Shapes of batches that are compiled on a GPU."""
 
 
 def versions() -> dict[str, str]:
@@ -81,14 +84,16 @@ class TorchEngine:
         self._module = module
         self._device = device
         self._network = quick(module, device)
+        # torch's CUDA graphs belong to the thread that recorded them, and callers come from threads of their own.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="synthir-torch")
 
     def run(self, visible: UInt8, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineOutput if it fails."""
-        return self._run(visible, self._network, self.spec.precision)
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails."""
+        return self._thread.submit(self._run, visible, self._network, self.spec.precision).result()
 
     def run_float32(self, visible: UInt8, /) -> Float32:
         """The same in float32, not compiled."""
-        return self._run(visible, self._module, Precision.FLOAT32)
+        return self._thread.submit(self._run, visible, self._module, Precision.FLOAT32).result()
 
     def _run(self, visible: UInt8, network: Callable[["Tensor"], "Tensor"], precision: Precision) -> Float32:
         import torch
@@ -106,7 +111,8 @@ class TorchEngine:
         return np.array(result, order="C")
 
     def close(self) -> None:
-        """Nothing to give back: torch frees the module with the engine."""
+        """End its thread; torch frees the module with the engine."""
+        self._thread.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -123,5 +129,7 @@ def quick(module: "nn.Module", device: str) -> Callable[["Tensor"], "Tensor"]:
         return module
     import torch
 
+    # Each shape of batch is a compilation; past the limit torch would go on uncompiled, with other last bits.
+    torch._dynamo.config.recompile_limit = max(SHAPES, torch._dynamo.config.recompile_limit)
     compiled: Callable[[Tensor], Tensor] = torch.compile(module, mode="reduce-overhead", dynamic=False)
     return compiled

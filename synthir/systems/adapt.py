@@ -12,10 +12,25 @@ import torch
 from torch import nn
 
 from ..adversarial import adversarial
-from ..loss_terms import as_input, autocast, channels, discriminator_of, ends, judge_loss, picture_terms, total
+from ..loss_terms import (
+    COMPARING,
+    as_input,
+    autocast,
+    channels,
+    discriminator_of,
+    ends,
+    judge_loss,
+    picture_terms,
+    total,
+)
 from ..train_config import TrainConfig
 from ..train_state import Batch, Loss, State, resting
 from .paired import results
+
+
+def terms(config: TrainConfig) -> frozenset[str]:
+    """The loss terms it computes."""
+    return frozenset({*COMPARING, "adversarial"})
 
 
 def paired(config: TrainConfig) -> bool:
@@ -41,6 +56,6 @@ def losses(config: TrainConfig, state: State, batch: Batch, step: int) -> Iterat
     yield loss, {"discriminator": loss}
     with autocast(config, source), resting(judge):
         scores = judge(source, made)[0].float()
-    terms = picture_terms(config, weights, stages, before)
-    terms["adversarial"] = adversarial(config.adversary).generator(scores)
-    yield total(config, state, weights, terms), terms
+    found = picture_terms(config, weights, stages, before)
+    found["adversarial"] = adversarial(config.adversary).generator(scores)
+    yield total(config, state, weights, found), found

@@ -26,6 +26,11 @@ from ..train_config import TrainConfig
 from ..train_state import Batch, Loss, State, resting
 
 
+def terms(config: TrainConfig) -> frozenset[str]:
+    """The loss terms it computes."""
+    return frozenset({*COMPARING, "adversarial", "cycle", "identity"})
+
+
 def paired(config: TrainConfig) -> bool:
     """Where a term compares the result with its partner."""
     return any(config.uses(name) for name in COMPARING)
@@ -50,14 +55,14 @@ def losses(config: TrainConfig, state: State, batch: Batch, step: int) -> Iterat
         past = remembered(config, state, name, shown, step)
         loss = judge_loss(config, state.networks[name], source, wanted, past, state.draw(step))
         yield loss, {name: loss}
-    terms = {
+    found = {
         "adversarial": fooled(config, state, made, returned),
         "cycle": homes(config, state, source, real, made, returned),
     }
     if config.uses("identity"):
-        terms["identity"] = identities(config, state, source, real)
-    terms |= picture_terms(config, weights, (made,), real)
-    yield total(config, state, weights, terms), terms
+        found["identity"] = identities(config, state, source, real)
+    found |= picture_terms(config, weights, (made,), real)
+    yield total(config, state, weights, found), found
 
 
 def result(config: TrainConfig, state: State, name: str, picture: Tensor) -> Tensor:

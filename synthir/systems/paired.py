@@ -12,10 +12,27 @@ from torch import Tensor, nn
 
 from .. import objectives
 from ..adversarial import adversarial
-from ..loss_terms import Terms, as_input, autocast, channels, discriminator_of, ends, judge_loss, picture_terms, total
+from ..loss_terms import (
+    COMPARING,
+    Terms,
+    as_input,
+    autocast,
+    channels,
+    discriminator_of,
+    ends,
+    judge_loss,
+    picture_terms,
+    total,
+)
 from ..perceptual import load_vgg19, perceptual
 from ..train_config import TrainConfig
 from ..train_state import Batch, Loss, State, resting
+
+
+def terms(config: TrainConfig) -> frozenset[str]:
+    """The loss terms it computes; only visible pictures come with the frame before them."""
+    steady = {"temporal"} if config.direction == "visible-to-infrared" else set()
+    return frozenset({*COMPARING, *steady, "adversarial", "features", "perceptual", "total_variation"})
 
 
 def paired(config: TrainConfig) -> bool:
@@ -43,11 +60,11 @@ def losses(config: TrainConfig, state: State, batch: Batch, step: int) -> Iterat
     if judge is not None:
         loss = judge_loss(config, judge, source, real, made, state.draw(step))
         yield loss, {"discriminator": loss}
-    terms = picture_terms(config, weights, stages, real)
+    found = picture_terms(config, weights, stages, real)
     if judge is not None:
-        terms |= judged_terms(config, judge, source, real, made)
-    terms |= whole_terms(config, state, batch, made, real)
-    yield total(config, state, weights, terms), terms
+        found |= judged_terms(config, judge, source, real, made)
+    found |= whole_terms(config, state, batch, made, real)
+    yield total(config, state, weights, found), found
 
 
 def results(config: TrainConfig, state: State, source: Tensor, step: int) -> tuple[Tensor, ...]:
@@ -71,19 +88,19 @@ def judged_terms(config: TrainConfig, judge: nn.Module, source: Tensor, real: Te
             wanted = judge(source, real)[1]
         scores, features = judge(source, made)
     matching = objectives.feature_matching([f.float() for f in features], [f.float() for f in wanted])
-    terms = {"adversarial": adversarial(config.adversary).generator(scores.float()), "features": matching}
-    return {name: term for name, term in terms.items() if config.uses(name)}
+    found = {"adversarial": adversarial(config.adversary).generator(scores.float()), "features": matching}
+    return {name: term for name, term in found.items() if config.uses(name)}
 
 
 def whole_terms(config: TrainConfig, state: State, batch: Batch, made: Tensor, real: Tensor) -> Terms:
     """The terms on the result alone: perceptual, total variation, and steadiness from frame to frame."""
-    terms: Terms = {}
+    found: Terms = {}
     if config.uses("perceptual"):
-        terms["perceptual"] = perceptual(state.networks["vgg19"], made, real)
+        found["perceptual"] = perceptual(state.networks["vgg19"], made, real)
     if config.uses("total_variation"):
-        terms["total_variation"] = objectives.total_variation(made)
+        found["total_variation"] = objectives.total_variation(made)
     if batch.previous is not None and batch.flow is not None:
         with torch.no_grad(), autocast(config, made):
             before = state.networks["generator"](as_input(batch.previous)).float()
-        terms["temporal"] = objectives.temporal(made, *objectives.warp(before, batch.flow))
-    return terms
+        found["temporal"] = objectives.temporal(made, *objectives.warp(before, batch.flow))
+    return found
