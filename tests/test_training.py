@@ -146,6 +146,13 @@ def test_the_last_steps_have_their_own_weights(pairs: Path, tmp_path: Path) -> N
     for _ in range(late.steps):
         parts = train(late, pairs, tmp_path / "parts", seed=3, max_minutes=0.0)
     assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    curve, pieced = ({row["step"]: row for row in rows_of(place.parent / "log.csv")} for place in (whole, parts))
+    assert curve and curve == {step: pieced[step] for step in curve}, "the loss curve, to the last digit"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a log."""
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.parametrize(
