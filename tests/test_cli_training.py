@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -85,6 +86,32 @@ def test_pairs_check_names_what_is_off(place: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert said.startswith("1 of 2 pairs are off by more than 3 px") and "1.png  +9.0 +0.0 px" in said
     assert run("pairs", "check", place / "off", "--limit", 10) == 0
+
+
+def test_pairs_check_finds_a_published_layout_in_the_folder_itself(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = town()
+    for kind in ("visible", "infrared"):
+        (place / "LLVIP" / kind / "train").mkdir(parents=True)
+        cv2.imwrite(str(place / "LLVIP" / kind / "train/010001.jpg"), cut(world, 0, 0))
+    assert run("pairs", "check", place / "LLVIP", "--layout", "llvip") == 0
+    assert "0 of 1 pairs" in capsys.readouterr().out
+
+
+def test_sixteen_bits_are_read_by_the_levels_that_are_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("visible", "infrared"):
+        (place / "deep" / kind).mkdir(parents=True)
+    made = cut(town(), 0, 0)
+    cv2.imwrite(str(place / "deep/visible/0.png"), made)
+    cv2.imwrite(str(place / "deep/infrared/0.png"), made.astype(np.uint16) * 20 + 7000)
+    assert run("pairs", "check", place / "deep") == 1
+    assert "levels" in capsys.readouterr().out
+    assert run("pairs", "check", place / "deep", "--levels", 7000, 12100) == 0
+    for words in (("finetune", "--pairs", place / "deep"), ("evaluate", "--pairs", place / "deep")):
+        command, *rest = words
+        assert run(command, "cascade-lwir-s", *rest, "--out", place / f"{command}-run") == 2
+        assert "levels" in capsys.readouterr().err
 
 
 def test_evaluate_wants_one_of_its_two_ways() -> None:
