@@ -181,7 +181,7 @@ def attempt(plan: Plan, engine: Engine, batch: Batch) -> Sequence[Painted | Engi
     """Infrared of each frame. A batch that fails is tried in halves; a result that is none, once more in float32."""
     try:
         infrared = infer(engine.run, engine.spec, [frame.visible for _, frame in batch])
-        return [checked(plan, engine, one, made) for one, made in zip(batch, infrared, strict=False)]
+        return [checked(plan, engine, one, made) for one, made in zip(batch, infrared, strict=True)]
     except EngineError as error:
         if len(batch) > 1:
             half = len(batch) // 2
