@@ -70,6 +70,7 @@ def compile_(name: str, out: Path | None, compare: bool, explain: bool, as_json:
         return _compiled(compare_engine(model_place(name), out, profile if how["profile"] else None), as_json)
     if how["via"] == "torch-tensorrt" and (profile.backend != "tensorrt" or precision == "float32"):
         raise click.UsageError("--via torch-tensorrt is for float16 plans: --backend tensorrt")
+    console.say(as_json, f"compiling {name} for {profile.backend}: half a minute, or two where it goes through ONNX")
     made = compile_engine(model_place(name), out, profile.backend, Precision(precision) if precision else None, profile)
     return _compiled(made, as_json)
 
