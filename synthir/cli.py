@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__, cli_engines, cli_training, console
+from .cli_engines import DEFAULT_ENGINE, JSON, PATH
 from .errors import SynthIRError
 from .extras import missing
 
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
     from .manifest import Manifest
 
 SOME_REFUSED, NOT_VERIFIED, INTERRUPTED = 3, 4, 130
-DEFAULT_ENGINE = "cascade-lwir-s"
 
-PATH = click.Path(path_type=Path)
-AT_LEAST_ONE = click.IntRange(1)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 QUIET = click.option(
     "--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr; refusals and errors stay."
 )

@@ -64,6 +64,11 @@ def graph_of(module: nn.Module, stride: int) -> GraphModule:
     return graph
 
 
+def operations(graph: GraphModule) -> frozenset[str]:
+    """The names of all nodes: what to keep for a network that stays in float32."""
+    return frozenset(node.name for node in graph.graph.nodes)
+
+
 def fold(graph: GraphModule) -> None:
     """Put every batch norm that follows a convolution alone into its weights and bias, in place."""
     for number, node in enumerate(list(graph.graph.nodes)):

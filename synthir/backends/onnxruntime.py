@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ENDING = ".onnx"
-ENDINGS = (".onnx",)
+ENDINGS = (ENDING,)
 PIXELS = True
 FIX = 'pip install ".[onnx]" in the checkout'
 
@@ -34,11 +34,11 @@ def precisions() -> tuple[Precision, ...]:
 
 def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
     """The network as ONNX. Raises BackendMissing."""
-    from ..lowering import graph_of
+    from ..lowering import graph_of, operations
     from ..onnx_export import to_onnx
 
     graph = graph_of(module, stride)
-    return {ENDING: to_onnx(graph, stride, frozenset(node.name for node in graph.graph.nodes))}
+    return {ENDING: to_onnx(graph, stride, operations(graph))}
 
 
 def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OnnxRuntimeEngine":

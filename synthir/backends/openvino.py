@@ -23,7 +23,6 @@ from ..specs import EngineSpec, Precision
 if TYPE_CHECKING:
     from torch import nn
 
-ENDING = ".xml"
 ENDINGS = (".xml", ".bin")
 PIXELS = False
 SHAPES = 24

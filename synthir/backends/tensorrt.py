@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ENDING = ".plan"
 FALLBACK = ".fallback"
 """The float32 network as ONNX; not `.onnx`, which an engine of ONNX Runtime may have beside it."""
-ENDINGS = (".plan", FALLBACK)
+ENDINGS = (ENDING, FALLBACK)
 PIXELS = True
 FIX = 'pip install ".[tensorrt]", or pip install tensorrt_rtx'
 AGAIN = "compile it here again: synthir compile --backend tensorrt"
@@ -97,7 +97,7 @@ def precisions() -> tuple[Precision, ...]:
 
 def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
     """The plan, and the float32 network as ONNX. Raises BackendMissing, EngineIncompatible, DeviceMissing."""
-    from ..lowering import compared, graph_of
+    from ..lowering import compared, graph_of, operations
     from ..onnx_export import to_onnx
 
     one, package = flavour()
@@ -107,8 +107,7 @@ def build(module: "nn.Module", stride: int, precision: Precision, profile: Build
         why = f"the profile leaves {', '.join(missing)} open"
         raise EngineIncompatible("TensorRT builds for ranges", why=why, fix="name them: engines/tensorrt_fp16.toml")
     graph = graph_of(module, stride)
-    everything = frozenset(node.name for node in graph.graph.nodes)
-    exact = to_onnx(graph, stride, everything)
+    exact = to_onnx(graph, stride, operations(graph))
     if precision == Precision.FLOAT32:
         return {ENDING: plan_of(exact, stride, profile, one, package), FALLBACK: exact}
     kept = frozenset(layer.node for layer in compared(graph, comparison_frames(stride)) if layer.kept)
@@ -227,10 +226,8 @@ def refuse_foreign(plan: bytes, spec: EngineSpec, one: Flavour) -> None:
 def refuse_elsewhere(spec: EngineSpec, one: Flavour, release: str) -> None:
     """Raises EngineIncompatible for a plan of another release, operating system or processor."""
     here = {one.package: release, "machine": machine()}
-    differs = [f"{name} {spec.built_with.get(name)}, here {found}" for name, found in here.items()]
-    differs = [
-        said for said, (name, found) in zip(differs, here.items(), strict=True) if spec.built_with.get(name) != found
-    ]
+    built = {name: spec.built_with.get(name) for name in here}
+    differs = [f"{name} {built[name]}, here {found}" for name, found in here.items() if built[name] != found]
     if differs:
         why = f"built with {'; '.join(differs)}"
         raise EngineIncompatible("a plan of another TensorRT or machine", where=spec.generator, why=why, fix=AGAIN)

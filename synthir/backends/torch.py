@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ENDING = ".safetensors"
-ENDINGS = (".safetensors",)
+ENDINGS = (ENDING,)
 PIXELS = False
 SHAPES = 256
 """Shapes of batches that are compiled on a GPU."""
