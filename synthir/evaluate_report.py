@@ -16,8 +16,9 @@ import numpy as np
 
 from . import distribution, lpips, metrics, object_metrics
 from .files import write_atomic
+from .intervals import Estimate
 from .measurement import Row
-from .totals import FIGURES, Estimate, Total
+from .totals import FIGURES, Total
 
 DEFINITIONS = metrics.DEFINITIONS | lpips.DEFINITIONS | distribution.DEFINITIONS | object_metrics.DEFINITIONS
 DIGITS = {"psnr": 2, "ssim": 3, "rmse": 1, "l1": 1, "mse": 0, "ms_ssim": 3, "uqi": 3, "lpips": 3}

@@ -119,12 +119,22 @@ def compare(made: Sequence[Box], real: Sequence[Box], labels: Sequence[Box]) -> 
 
 def overlap(boxes: Sequence[Box], others: Sequence[Box]) -> Float64:
     """Intersection over union (N, M) of boxes with others; 0 where both are empty."""
+    shared = intersection(boxes, others)
+    union = areas(boxes)[:, None] + areas(others)[None] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float64)
+
+
+def intersection(boxes: Sequence[Box], others: Sequence[Box]) -> Float64:
+    """Area (N, M) that boxes share with others, in square pixels."""
     a, b = (np.asarray(list(some), np.float64).reshape(-1, 4) for some in (boxes, others))
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum((a[:, :2] + a[:, 2:])[:, None], (b[:, :2] + b[:, 2:])[None])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    union = a[:, 2:].prod(axis=1)[:, None] + b[:, 2:].prod(axis=1)[None] - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float64)
+    return np.asarray(np.prod(np.maximum(high - low, 0.0), axis=2), np.float64)
+
+
+def areas(boxes: Sequence[Box]) -> Float64:
+    """Area (N,) of boxes, in square pixels."""
+    return np.asarray([width * height for _, _, width, height in boxes], np.float64)
 
 
 def deletion(pictures: Sequence[Detected]) -> list[float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import distribution, metrics, object_metrics
 from .errors import ConfigError
+from .intervals import Estimate
 from .measurement import Measured, Row
 from .metrics import Float64
 
@@ -16,16 +17,6 @@ SEED = 0
 """Of the bootstrap."""
 OBJECTS = 20
 """Consecutive objects that are drawn together."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure, its 95 % interval, and of how many pictures or objects it is; NaN is not measured."""
-
-    value: float
-    low: float
-    high: float
-    count: int
 
 
 @dataclass(frozen=True)

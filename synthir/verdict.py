@@ -1,0 +1,185 @@
+"""The verdict on arms of training data, in sentences that the numbers support, also when the answer is no.
+
+What is claimed holds over seeds and over test pictures (both 95 % intervals on one side of zero) and is no smaller than
+the noise of the labels. The order of the sentences is that of their weight: leakage first, too few seeds, then which
+arms gain, the gap they close, what was not trained to its end, and each arm by itself.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from .gain import Arm, Comparison, Drawn, Gap, Result, Rules, compare, gap_closed, seeds_of
+from .intervals import Estimate
+
+GAIN, NONE, WORSE = "gain", "no measurable gain", "worse"
+LEAST_POINTS = 8
+"""Points of a learning curve from which on its end can be judged."""
+
+
+def judge(arms: Sequence[Arm], drawn: Drawn, rules: Rules, *, leakage: str = "", notes: Sequence[str] = ()) -> Result:
+    """Compare every arm with the control and with the visible pictures, and say what that comes to.
+
+    drawn: for every trial the AP50 of the same draws of test pictures. leakage: what was seen, where that is allowed.
+    """
+    known = {arm.name: arm for arm in arms}
+    rng = np.random.default_rng(0)
+    controls = [known[name] for name in dict.fromkeys((rules.control, rules.visible)) if name in known]
+    comparisons = tuple(compare(a, control, drawn, rng) for control in controls for a in arms if a != control)
+    gaps = gaps_of(known, drawn, rules, rng)
+    said = verdict(arms, comparisons, gaps, rules, leakage)
+    return Result(tuple(arms), comparisons, gaps, rules, said, leakage, tuple(notes))
+
+
+def gaps_of(known: Mapping[str, Arm], drawn: Drawn, rules: Rules, rng: np.random.Generator) -> tuple[Gap, ...]:
+    """Of every arm but the two ends; none where one of the ends is missing."""
+    if rules.base not in known or rules.real not in known:
+        return ()
+    base, real = known[rules.base], known[rules.real]
+    return tuple(gap_closed(arm, base, real, drawn, rng) for arm in known.values() if arm not in (base, real))
+
+
+def verdict(
+    arms: Sequence[Arm], comparisons: Sequence[Comparison], gaps: Sequence[Gap], rules: Rules, leakage: str = ""
+) -> tuple[str, ...]:
+    """Sentences, the weightiest first. Only the comparisons with `rules.control` are spoken of."""
+    against = [one for one in comparisons if one.control == rules.control]
+    ranked = sorted(against, key=lambda one: -one.difference.value if one.difference.count else math.inf)
+    barred = {rules.real} | {arm.name for arm in arms if arm.labels}
+    sentences = [*on_leakage(leakage), *on_seeds(arms, rules), *on_fairness(arms), headline(ranked, rules, barred)]
+    sentences += [*on_gaps([gap for gap in gaps if gap.arm not in barred], rules), *on_curves(arms, rules)]
+    return (*sentences, *(on_arm(one, rules) for one in ranked))
+
+
+def on_leakage(leakage: str) -> list[str]:
+    """What the user allowed."""
+    if not leakage:
+        return []
+    return [f"Leakage was allowed, so these figures are not of unseen pictures: {leakage.rstrip('.')}."]
+
+
+def on_seeds(arms: Sequence[Arm], rules: Rules) -> list[str]:
+    """Said where an arm has too few seeds to prove anything."""
+    few = {arm.name: len(seeds_of(arm)) for arm in arms if len(seeds_of(arm)) < rules.least_seeds}
+    if not few:
+        return []
+    count = ", ".join(f"{name} has {number}" for name, number in few.items())
+    return [f"This proves nothing where there are fewer than {rules.least_seeds} seeds: {count}."]
+
+
+def on_fairness(arms: Sequence[Arm]) -> list[str]:
+    """Said where arms had unequal steps, or one seed unequal initial weights."""
+    trials = [trial for arm in arms for trial in arm.trials]
+    said = []
+    if len({trial.steps for trial in trials}) > 1:
+        said.append("Not all trials had the same number of steps, so more than the pictures differs.")
+    if len({(trial.seed, trial.weights_sha256) for trial in trials}) > len({trial.seed for trial in trials}):
+        said.append("Not all arms of one seed began with the same weights, so more than the pictures differs.")
+    return said
+
+
+def headline(against: Sequence[Comparison], rules: Rules, barred: Collection[str]) -> str:
+    """Which arms gain over the control, first of all; `barred` are those that saw real labels of the target."""
+    arms = [one for one in against if one.arm not in barred]
+    if not arms:
+        return f"There is nothing to compare with {rules.control}."
+    kinds = {one.arm: kind_of(one, rules) for one in arms}
+    winners, losers = ([name for name, kind in kinds.items() if kind == which] for which in (GAIN, WORSE))
+    first = f"Gain over {rules.control}: {', '.join(winners)}." if winners else ""
+    last = f" Worse than {rules.control}: {', '.join(losers)}." if losers else ""
+    return (first or f"No measurable gain over {rules.control}.") + last
+
+
+def kind_of(one: Comparison, rules: Rules) -> str:
+    """GAIN or WORSE where the difference holds over seeds and pictures and is no label noise, else NONE."""
+    if one.difference.count < rules.least_seeds or doubts(one, rules):
+        return NONE
+    return GAIN if one.difference.value > 0.0 else WORSE
+
+
+def doubts(one: Comparison, rules: Rules) -> list[str]:
+    """What speaks against a difference; nothing where it may be claimed."""
+    said = []
+    if not holds(one.difference, one.difference.value):
+        said.append("the interval over seeds includes zero")
+    if not holds(one.pictures, one.difference.value):
+        said.append("the interval over test pictures includes zero")
+    if abs(one.difference.value) < rules.least:
+        said.append(f"it is under the {rules.least:.2f} that the noise of the labels allows to claim")
+    return said
+
+
+def holds(estimate: Estimate, value: float) -> bool:
+    """True where the whole interval is on the side of zero that the value is on; one without an interval holds not."""
+    return estimate.low > 0.0 if value > 0.0 else estimate.high < 0.0
+
+
+def on_arm(one: Comparison, rules: Rules) -> str:
+    """One arm against the control."""
+    if not one.difference.count:
+        return f"{one.arm}: not compared with {one.control}, they share no seed."
+    measured = f"AP50 {signed(one.difference.value)} ({span(one.difference)} over seeds, "
+    measured += f"{span(one.pictures)} over test pictures)"
+    if one.difference.count < rules.least_seeds:
+        return f"{one.arm}: not proven against {one.control}, {measured}: {seeds_word(one.difference.count)}."
+    kind = kind_of(one, rules)
+    if kind == NONE:
+        reasons = ", ".join(doubts(one, rules))
+        return f"{one.arm}: no measurable gain over {one.control}, {measured}: {reasons}."
+    return f"{one.arm}: {'gain over' if kind == GAIN else 'worse than'} {one.control}, {measured}."
+
+
+def on_gaps(gaps: Sequence[Gap], rules: Rules) -> list[str]:
+    """What share of the gap the best arm closes, or why there is none."""
+    there = [gap for gap in gaps if not gap.reason and gap.closed.count >= rules.least_seeds]
+    if not there:
+        return sorted({f"{gap.reason[0].upper()}{gap.reason[1:]}." for gap in gaps if gap.reason})
+    best = max(there, key=lambda gap: gap.closed.value)
+    share = f"{best.closed.value:.0%} ({best.closed.low:.0%} to {best.closed.high:.0%} over seeds"
+    share += f", {best.both.low:.0%} to {best.both.high:.0%} with test pictures)"
+    ends = f"between {rules.base} and {rules.real}"
+    proven = "" if best.closed.low > 0.0 else ": the interval over seeds includes zero"
+    return [f"Of the gap {ends}, {best.arm} closes most: {share}{proven}."]
+
+
+def on_curves(arms: Sequence[Arm], rules: Rules) -> list[str]:
+    """Which arms were not trained to their end, and which cannot be judged."""
+    rises = {arm.name: rise(arm) for arm in arms}
+    rising = [f"{name} (+{value:.3f})" for name, value in rises.items() if value > rules.rising]
+    unknown = [name for name, value in rises.items() if math.isnan(value)]
+    said = []
+    if rising:
+        said.append(f"Undertrained, validation AP50 still rising in the last quarter: {', '.join(rising)}.")
+    if unknown:
+        said.append(f"Curves too short to say whether training was long enough: {', '.join(unknown)}.")
+    return said
+
+
+def rise(arm: Arm) -> float:
+    """How much higher the mean validation AP50 of the last quarter of the curve is than that of the quarter before.
+
+    Mean over seeds; NaN where a curve has under LEAST_POINTS points, or there are none.
+    """
+    rises = []
+    for trial in arm.trials:
+        curve, quarter = [point.ap50 for point in trial.curve], len(trial.curve) // 4
+        if len(curve) < LEAST_POINTS:
+            return math.nan
+        rises.append(float(np.mean(curve[-quarter:]) - np.mean(curve[-2 * quarter : -quarter])))
+    return float(np.mean(rises)) if rises else math.nan
+
+
+def seeds_word(count: int) -> str:
+    """How many seeds there are, in words that say it is too few."""
+    return "one seed proves nothing" if count == 1 else f"{count} seeds prove nothing"
+
+
+def signed(value: float) -> str:
+    """A difference."""
+    return f"{value:+.3f}"
+
+
+def span(estimate: Estimate) -> str:
+    """An interval, or that there is none."""
+    return "no interval" if math.isnan(estimate.low) else f"{estimate.low:+.3f} to {estimate.high:+.3f}"
