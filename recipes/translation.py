@@ -1,11 +1,11 @@
 """Compare training systems on equal budgets: train each for the same minutes, measure all in the same way, one table.
 
-    python recipes/translation.py --data DATA --out runs/translation --minutes 20
-    python recipes/translation.py --out runs/translation --costs
+    synthir recipe run translation --data DATA --out runs/translation
 
 What is done is kept: started again, it goes on with the system and the step where it stopped. The number of steps that
 fit the time is measured once for each system, one after the other before the first is trained, and kept too: what else
-the machine does later changes no budget, and the learning rate falls over all steps.
+the machine does later changes no budget, and the learning rate falls over all steps. At the end the costs of a step and
+of a picture of each system are measured one after the other; leave the machine alone then.
 """
 
 import json
@@ -14,16 +14,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import click
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from synthir import config as configuration
 from synthir.compile import compile_engine
-from synthir.evaluate import evaluate_from
+from synthir.evaluate import EvaluateConfig, evaluate_from
 from synthir.files import write_atomic
+from synthir.layouts import find_pairs
 from synthir.pairs import PairSource
+from synthir.recipes import Outcome, Say, claim
 from synthir.shipped import PAYLOAD
 from synthir.systems import system_of
 from synthir.train_config import TrainConfig
@@ -49,33 +51,41 @@ class Config:
     """Beside this file: what is measured."""
     sources: tuple[PairSource, ...]
     seeds: tuple[int, ...]
+    minutes: float = 20.0
+    """Training time of each system."""
 
 
-@click.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the pictures.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the comparison.")
-@click.option("--minutes", type=float, default=20.0, show_default=True, help="Training time of each system.")
-@click.option("--config", type=click.Path(path_type=Path), default=HERE / "translation.toml", help="TOML file.")
-@click.option(
-    "--costs", is_flag=True, help="Measure a training step and a picture of 256x256 of each, and nothing else."
-)
-def main(data: Path | None, out: Path, minutes: float, config: Path, costs: bool) -> None:
-    """Train, measure and tabulate."""
-    chosen = configuration.load(config, Config)
-    if costs:
-        click.echo(cost_table(chosen))
-        return
-    if data is None:
-        raise click.UsageError("--data is missing")
-    runs = [(run_folder(out, name, seed), name, seed) for name in chosen.systems for seed in chosen.seeds]
+def plan(config: Config, data: Path) -> list[str]:
+    """What would be done. Raises ConfigError, and TrainingError where pairs are missing."""
+    for name in config.systems:
+        system_config(config, name)
+    configuration.load(HERE / config.protocol, EvaluateConfig)
+    pairs = sum(len(find_pairs(data, source)) for source in config.sources)
+    trainings = len(config.systems) * len(config.seeds)
+    return [
+        f"{trainings} trainings of {config.minutes:g} minutes on {pairs} pairs, {len(config.shipped)} shipped models"
+    ]
+
+
+def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
+    """Train, measure and tabulate; the tables are in table.md and costs.md."""
+    claim(out, config)
+    runs = [(run_folder(out, name, seed), name, seed) for name in config.systems for seed in config.seeds]
     for folder, name, seed in runs:
-        steps_in(system_config(chosen, name), data, folder / "steps.json", seed, minutes)
+        steps_in(system_config(config, name), data, folder / "steps.json", seed, config.minutes)
     for folder, name, seed in runs:
-        run_system(system_config(chosen, name), data, folder, seed, minutes)
-        measure(str(folder / "run/model"), chosen, data, folder / "evaluate")
-    for name in chosen.shipped:
-        measure(name, chosen, data, out / name / "evaluate")
-    click.echo(table(chosen, out))
+        say(f"{folder.name}: training and measuring")
+        run_system(system_config(config, name), data, folder, seed, config.minutes)
+        measure(str(folder / "run/model"), config, data, folder / "evaluate")
+    for name in config.shipped:
+        measure(name, config, data, out / name / "evaluate")
+    if not (out / "costs.md").is_file():
+        say("measuring costs")
+        write_atomic(out / "costs.md", cost_table(config).encode())
+    found = table(config, out)
+    write_atomic(out / "table.md", found.encode())
+    whole = f"{found}\n\n{(out / 'costs.md').read_text(encoding='utf-8')}"
+    return Outcome("One seed is an anecdote: see the intervals.", whole, out / "table.md", out / "costs.md")
 
 
 def run_folder(out: Path, name: str, seed: int) -> Path:
@@ -94,7 +104,7 @@ def run_system(config: TrainConfig, data: Path, folder: Path, seed: int, minutes
     if not (folder / "done.json").is_file():
         steps = steps_in(config, data, folder / "steps.json", seed, minutes)
         begun = time.monotonic()
-        sized = replace(config, steps=steps, save_every=max(1, steps // 4), **phases(config, steps))
+        sized = replace(config, steps=steps, save_every=max(1, steps // 2), **phases(config, steps))
         train(sized, data, folder / "run", seed=seed)
         seen = {"steps": steps, "pictures": steps * config.batch, "minutes": (time.monotonic() - begun) / 60.0}
         write_atomic(folder / "done.json", json.dumps(seen).encode())
@@ -102,7 +112,7 @@ def run_system(config: TrainConfig, data: Path, folder: Path, seed: int, minutes
         compile_engine(folder / "run/model", folder / "run/model" / PAYLOAD)
 
 
-def phases(config: TrainConfig, steps: int) -> dict[str, object]:
+def phases(config: TrainConfig, steps: int) -> dict[str, Any]:
     """The parts of a training at the same shares of other steps."""
     scale = steps / config.steps
     turns = tuple(round(first * scale) for first in config.stages_from)
@@ -191,7 +201,3 @@ def cost_table(chosen: Config) -> str:
         figures += f" | {statistics.median(seconds[2:]) * 1e3:.0f}"
         lines.append(f"| {Path(name).stem.removeprefix('train_')} | {figures} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,7 @@
 """Weights and training states on disk: safetensors with JSON beside them, never pickle.
 
-A model folder holds `model.safetensors` (float16, batch-norm statistics float32) and `model.json`, its GeneratorSpec.
+A model folder holds `model.safetensors` (float16, batch-norm statistics float32), `model.json`, its GeneratorSpec, and,
+where it is known what it was trained on, `model.seen` (synthir.seen).
 A training state is one safetensors file, named by the JSON that is replaced last: a kill between the two loses nothing.
 """
 
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from . import generators
 from .errors import EngineUntrusted, TrainingError
 from .files import sha256_bytes, write_atomic
-from .specs import Band, GeneratorSpec, Polarity, to_json
+from .seen import RECORD, SPEC, record_bytes
+from .specs import Band, GeneratorSpec, Polarity, read_generator_spec, to_json
 
-WEIGHTS, SPEC, STATE = "model.safetensors", "model.json", "state.json"
+WEIGHTS, STATE = "model.safetensors", "state.json"
 
 
 def compact(module: nn.Module) -> dict[str, Tensor]:
@@ -30,12 +32,17 @@ def compact(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def save_model(module: nn.Module, folder: Path, network: str, settings: dict[str, Any], band: Band) -> GeneratorSpec:
-    """Write a model folder; gives the spec that pins its weights."""
+def save_model(
+    module: nn.Module, folder: Path, network: str, settings: dict[str, Any], band: Band, seen: bytes = b""
+) -> GeneratorSpec:
+    """Write a model folder; gives the spec that pins its weights and the record `seen`, empty where there is none."""
     weights = save(compact(module))
     stride, digest = generators.stride_of(network), sha256_bytes(weights)
-    spec = GeneratorSpec(network, settings, stride, band, Polarity.WHITE_HOT, digest)
+    pin = sha256_bytes(seen) if seen else ""
+    spec = GeneratorSpec(network, settings, stride, band, Polarity.WHITE_HOT, digest, pin)
     write_atomic(folder / WEIGHTS, weights)
+    if seen:
+        write_atomic(folder / RECORD, seen)
     write_atomic(folder / SPEC, to_json(spec))
     return spec
 
@@ -75,11 +82,12 @@ def start_from(module: nn.Module, network: str, folder: Path) -> int:
 
 
 def read_model(folder: Path) -> tuple[GeneratorSpec, bytes]:
-    """Spec and weights of a model folder, the hash checked. Raises EngineUntrusted."""
+    """Spec and weights of a model folder, the hashes checked, that of its record also. Raises EngineUntrusted."""
+    spec = read_generator_spec(folder / SPEC)
+    record_bytes(folder, spec)
     try:
-        spec = msgspec.json.decode((folder / SPEC).read_bytes(), type=GeneratorSpec)
         weights = (folder / WEIGHTS).read_bytes()
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
         fix = "synthir models ls shows what is shipped; synthir train makes another"
         raise EngineUntrusted("no model there", where=str(folder), why=str(error), fix=fix) from error
     if sha256_bytes(weights) != spec.weights_sha256:

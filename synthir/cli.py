@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__, cli_engines, cli_training, console
+from . import __version__, cli_engines, cli_recipes, cli_training, console
 from .cli_engines import DEFAULT_ENGINE, JSON, PATH
 from .errors import SynthIRError
 from .extras import missing
@@ -260,7 +260,7 @@ def checks_(as_json: bool) -> int:
     return 0 if all(check.good for check in found if check.needed) else 1
 
 
-for command in (*cli_training.COMMANDS, *cli_engines.COMMANDS):
+for command in (*cli_training.COMMANDS, *cli_engines.COMMANDS, *cli_recipes.COMMANDS):
     program.add_command(command)
 
 

@@ -33,6 +33,7 @@ from .frames import UInt8, normalised
 from .lowering import Layer, compared, graph_of
 from .pipeline import infer
 from .profiles import BuildProfile, profile_of, up
+from .seen import ENDING, record_bytes
 from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json
 
 
@@ -59,13 +60,14 @@ def compile_engine(
         if path.exists():
             raise UsageError("a file is there already", where=str(path), fix="choose another --out, or delete it")
     module, generator = load_model(checkpoint)
+    record = record_of(checkpoint, generator, target)
     able = maker.precisions()
     tried = [precision] if precision else [one for one in chosen.precisions if one in able] or list(able)
     if not set(tried) <= set(able):
         what, fix = f"{chosen.backend} cannot build {precision} here", f"--precision {able[0]}"
         raise UsageError(what, why=f"on this machine it computes in {', '.join(able)}", fix=fix)
     for choice in tried:
-        payload = maker.build(module, generator.stride, choice, chosen)
+        payload = maker.build(module, generator.stride, choice, chosen) | record
         spec = papers(generator, checkpoint.name, chosen, choice, payload)
         try:
             agreement = measure(module, spec, payload, maker.start)
@@ -78,6 +80,17 @@ def compile_engine(
             return write_engine(target, payload, msgspec.structs.replace(spec, agreement=agreement))
     what, fix = "the engine differs too much from float32", "--precision float32"
     raise AgreementFailed(what, where=str(checkpoint), why=why, fix=fix)
+
+
+def record_of(checkpoint: Path, generator: GeneratorSpec, target: Path) -> dict[str, bytes]:
+    """What the model has seen, as one more file of its engine; nothing where it is not known.
+
+    Raises UsageError where another such file is there, EngineUntrusted.
+    """
+    data, path = record_bytes(checkpoint, generator), target.with_suffix(ENDING)
+    if path.exists() and path.read_bytes() != data:
+        raise UsageError("a file is there already", where=str(path), fix="choose another --out, or delete it")
+    return {ENDING: data} if data else {}
 
 
 def compare_engine(checkpoint: Path, target: Path, profile: BuildProfile | None = None) -> Path:

@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from .errors import BrokenLabels, SynthIRError, UnsupportedPicture
+from .errors import BrokenLabels, SynthIRError, UnrecognisedDataset, UnsupportedPicture
 
 PICTURE_ENDINGS = frozenset(
     (
@@ -23,6 +24,16 @@ PICTURE_ENDINGS = frozenset(
 
 Box = tuple[float, float, float, float]
 """x, y, width, height of an object in pixels of its picture, from the top left corner."""
+
+
+class Object(NamedTuple):
+    """An object with its class, as a detector is trained and judged on it."""
+
+    name: str
+    """Of its class."""
+    box: Box
+    crowd: bool = False
+    """A crowd, or one too difficult to ask for: neither finding nor missing it counts."""
 
 
 class ImageRef(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +61,12 @@ class ImageRef(msgspec.Struct, frozen=True, gc=False):
         return str(self.file).rpartition(os.sep)[0] or os.path.split(self.file)[0]
 
 
+def _no_objects() -> dict[str, list[Object]]:
+    """Stands in for formats that know boxes alone. Raises UnrecognisedDataset."""
+    fix = "write the labels as COCO, YOLO or VOC"
+    raise UnrecognisedDataset("objects without classes", why="this format gives boxes, but no class names", fix=fix)
+
+
 @dataclass(frozen=True)
 class LabelCarry:
     """The label files of a dataset, carried, never translated.
@@ -60,6 +77,7 @@ class LabelCarry:
     again raises BrokenLabels where it is not what it was.
     `boxes()` gives the objects of each picture by the picture's place, for pictures and figures; it may be slow.
     `counted()` is their number, for formats that can count without opening pictures.
+    `objects()` gives the same boxes with their classes. Slow; BrokenLabels where a box has a class without a name.
     """
 
     files: Callable[[Mapping[str, str]], Mapping[str, bytes]]
@@ -69,6 +87,7 @@ class LabelCarry:
     """Place -> sha256 of the source file, of those that even `files({})` gives rewritten."""
     oddities: Callable[[], tuple[str, ...]] = tuple
     """Sentences on objects that cannot be counted; it may be slow."""
+    objects: Callable[[], dict[str, list[Object]]] = _no_objects
 
     def count(self) -> int:
         """The number of objects with a box, in all pictures."""
@@ -113,6 +132,8 @@ class Dataset:
     protected: tuple[Path, ...] = field(default=())
     """Further source files and folders that the target must not contain or lie in, also those that are not there yet
     but would be read if they were. The root is among them where it is searched: what is written there would be read."""
+    splits: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of a format that names splits: split -> the names of its pictures, refused ones also."""
 
 
 def is_picture(name: str) -> bool:

@@ -196,6 +196,21 @@ def threshold_at(kinds: Sequence[Kind], false_positives: float) -> float:
     return float(scores[allowed].min(initial=math.inf))
 
 
+def recall_of(
+    pictures: Sequence[Picture], found: Sequence[Sequence[Found]], score: float, low: float, high: float
+) -> float:
+    """Share of the labels of an area from `low` to less than `high`, square pixels, that are found from a score on.
+
+    NaN without such labels.
+    """
+    labels = missing = 0
+    for picture, some in zip(pictures, found, strict=True):
+        within = {i for i, one in enumerate(picture.truths) if low <= one.box[2] * one.box[3] < high and not one.crowd}
+        labels += len(within)
+        missing += len(within & set(missed(picture, some, score)))
+    return 1.0 - missing / labels if labels else math.nan
+
+
 def takers(
     picture: Picture, found: Sequence[Found], score: float, least_iou: float = LEAST_IOU
 ) -> list[tuple[Found, int | None]]:

@@ -6,7 +6,7 @@ over test pictures (bootstrap of blocks of consecutive ones), which says how far
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -42,6 +42,8 @@ class Figures:
     """Average precision over IoU 0.5 to 0.95 of `small`, `medium` and `large` objects."""
     recall_by_class: dict[str, float]
     """Recall of each class with its own threshold, at the same number of its own false positives per picture."""
+    recall_by_size: dict[str, float] = field(default_factory=dict)
+    """Recall of objects of each size at the threshold of `recall`."""
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,12 @@ def parts_table(result: Result) -> Table:
     """AP50 and recall of each class, AP over IoU 0.5 to 0.95 of each size."""
     classes = names_of(result, "by_class")
     sizes = [size for size in SIZES if size in names_of(result, "by_size")]
-    heads = ["arm", *(f"{name} {what}" for name in classes for what in ("AP50", "recall")), *sizes]
+    heads = ["arm", *(f"{name} {what}" for name in classes for what in ("AP50", "recall"))]
+    heads += [f"{size} {what}" for size in sizes for what in ("AP", "recall")]
     rows = []
     for arm in result.arms:
         cells = [(part, name) for name in classes for part in ("by_class", "recall_by_class")]
-        cells += [("by_size", size) for size in sizes]
+        cells += [(part, size) for size in sizes for part in ("by_size", "recall_by_size")]
         rows.append((arm.name, *(mean_cell(part_summary(arm, part, name)) for part, name in cells)))
     return Table(tuple(heads), tuple(rows))
 

@@ -1,7 +1,7 @@
 """Where the shipped files lie: `engines/` and `recipes/`, in a wheel or in a checkout.
 
 A shipped model is a folder `engines/<name>/` with `model.json`, `model.safetensors`, `engine.xml`, `engine.bin`,
-the papers `engine.xml.json` and the card `README.md`.
+the papers `engine.xml.json`, the card `README.md`, and what it has seen: `model.seen`, `engine.seen`.
 """
 
 import difflib

@@ -66,6 +66,8 @@ class GeneratorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     band: Band
     polarity: Polarity
     weights_sha256: str
+    seen_sha256: str = ""
+    """Of `model.seen`, the record of the pictures it was trained on (synthir.seen); empty where there is none."""
 
 
 class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +126,15 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def to_json(spec: msgspec.Struct) -> bytes:
     """The spec as indented JSON with a newline at the end; equal specs give equal bytes."""
     return msgspec.json.format(msgspec.json.encode(spec, order="sorted"), indent=2) + b"\n"
+
+
+def read_generator_spec(path: Path) -> GeneratorSpec:
+    """Read a `model.json`. Raises EngineUntrusted where there is none or it is no spec."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=GeneratorSpec)
+    except (OSError, msgspec.DecodeError) as error:
+        fix = "synthir models ls shows what is shipped; synthir train makes another"
+        raise EngineUntrusted("no model there", where=str(path.parent), why=str(error), fix=fix) from error
 
 
 def read_engine_spec(papers: Path, fix: str = "synthir compile") -> EngineSpec:

@@ -20,6 +20,7 @@ from . import distributed, generators
 from .checkpoint import load_state, save_model, save_state
 from .errors import ConfigError, TrainingError
 from .files import write_atomic
+from .seen import of_training, to_bytes
 from .sheet import write_sheet
 from .systems import system_of
 from .train_config import TrainConfig
@@ -67,7 +68,10 @@ def train(
             why = "each process would balance by its own part of the batch"
             raise ConfigError("balance wants one process", why=why, fix="set balance = false, and weights by hand")
         draw, held_out = prepare(config, data, seed)
-        run = Run(config, fresh_state(config, seed, place), held_out, out, seed, part.rank == 0)
+        # before the first step, so that a picture that cannot be read ends the training now
+        seen = of_training(config, data) if part.rank == 0 else None
+        state = fresh_state(config, seed, place)
+        run = Run(config, state, held_out, out, seed, part.rank == 0, to_bytes(seen) if seen else b"")
         first = run.resume()
         if "generator" not in run.state.optimisers:  # nothing in it learns: the analytic control
             run.write_model("model")
@@ -108,6 +112,8 @@ class Run:
     seed: int
     first: bool
     """Whether this process is the one of several that validates and writes."""
+    seen: bytes = b""
+    """The record of the pictures that train and validate; empty where those of `start` are not known."""
 
     def due(self, step: int) -> bool:
         """Whether something is saved after a step."""
@@ -182,7 +188,7 @@ class Run:
     def write_model(self, name: str) -> None:
         """The averaged weights as a model folder below the run's."""
         network, settings = network_of(self.config)
-        save_model(self.state.average, self.out / name, network, settings, self.config.band)
+        save_model(self.state.average, self.out / name, network, settings, self.config.band, self.seen)
 
     def stride(self) -> int:
         """Of the network, in pixels."""

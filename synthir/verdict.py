@@ -105,6 +105,8 @@ def doubts(one: Comparison, rules: Rules) -> list[str]:
         said.append("the interval over seeds includes zero")
     if not holds(one.pictures, one.difference.value):
         said.append("the interval over test pictures includes zero")
+    if not holds(one.both, one.difference.value):
+        said.append("the interval over both includes zero")
     if abs(one.difference.value) < rules.least:
         said.append(f"it is under the {rules.least:.2f} that the noise of the labels allows to claim")
     return said
@@ -136,11 +138,14 @@ def on_gaps(gaps: Sequence[Gap], rules: Rules) -> list[str]:
     if not there:
         return sorted({f"{gap.reason[0].upper()}{gap.reason[1:]}." for gap in gaps if gap.reason})
     best = max(there, key=lambda gap: gap.closed.value)
+    if not best.closed.value > 0.0:
+        return [f"No arm closes any of the gap between {rules.base} and {rules.real}."]
     share = f"{best.closed.value:.0%} ({best.closed.low:.0%} to {best.closed.high:.0%} over seeds"
-    share += f", {best.both.low:.0%} to {best.both.high:.0%} with test pictures)"
+    share += f", {best.both.low:.0%} to {best.both.high:.0%} with test pictures)" if best.both.count else ")"
     ends = f"between {rules.base} and {rules.real}"
-    proven = "" if best.closed.low > 0.0 else ": the interval over seeds includes zero"
-    return [f"Of the gap {ends}, {best.arm} closes most: {share}{proven}."]
+    proven = "" if best.closed.low > 0.0 and best.both.low > 0.0 else "; not proven, an interval includes zero"
+    among = f", the most of {len(there)} arms on these test pictures" if len(there) > 1 else ""
+    return [f"Of the gap {ends}, {best.arm} closes {share}{among}{proven}."]
 
 
 def on_curves(arms: Sequence[Arm], rules: Rules) -> list[str]:

@@ -1,14 +1,14 @@
 """recipes/translation.py, as its first lines say: every system trained, measured and tabulated; resumable."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import pytest
-from click.testing import CliRunner
 
 from synthir import config as configuration
+from synthir import recipes
 from synthir.generators import cascade
 from tests import tiny
 
@@ -43,11 +43,7 @@ infrared = "test/infrared"
 def recipe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script as a module, with a narrow network under the default's name."""
     monkeypatch.setattr(cascade, "cascade_s", lambda: tiny.SIZE)
-    place = importlib.util.spec_from_file_location("translation", ROOT / "recipes/translation.py")
-    assert place and place.loader
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+    return cast(ModuleType, recipes.load("translation"))
 
 
 @pytest.fixture
@@ -58,37 +54,39 @@ def chosen(tmp_path: Path) -> Path:
     (tmp_path / "train_narrow.toml").write_text(TRAINING)
     (tmp_path / "protocol.toml").write_text(PROTOCOL)
     systems = f'["{tmp_path / "train_narrow.toml"}", "train_analytic.toml"]'
-    head = f'seeds = [1]\nshipped = []\nprotocol = "{tmp_path / "protocol.toml"}"\nsystems = {systems}\n'
+    head = (
+        f'minutes = 0.001\nseeds = [1]\nshipped = []\nprotocol = "{tmp_path / "protocol.toml"}"\nsystems = {systems}\n'
+    )
     (tmp_path / "chosen.toml").write_text(f"{head}[[sources]]\n{SOURCE}")
     return tmp_path / "chosen.toml"
 
 
-def call(recipe: ModuleType, *words: str | Path) -> str:
-    """What the script prints."""
-    done = CliRunner().invoke(recipe.main, [str(word) for word in words])
-    if done.exception:
-        raise done.exception
-    return done.stdout
+def call(recipe: ModuleType, chosen: Path) -> str:
+    """The tables, of a run beside its configuration."""
+    config = configuration.load(chosen, recipe.Config)
+    found: str = recipe.run(config, chosen.parent, chosen.parent / "out", lambda line: None).table
+    return found
 
 
 @pytest.mark.slow
 def test_all_systems_stand_in_one_table_and_what_is_done_is_kept(
     recipe: ModuleType, chosen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = chosen.parent / "out"
-    words = ("--data", chosen.parent, "--out", out, "--minutes", "0.001", "--config", chosen)
-    first = call(recipe, *words)
+    first = call(recipe, chosen)
     methods = [line.split("|")[2].strip() for line in first.splitlines() if line.startswith("| P ")]
     assert sorted(methods) == ["analytic-1", "constant", "grayscale", "inverted", "narrow-1"]
-    assert json.loads((out / "narrow-1/done.json").read_text())["pictures"] == 10  # ten steps are the least
+    assert (
+        json.loads((chosen.parent / "out/narrow-1/done.json").read_text())["pictures"] == 10
+    )  # ten steps are the least
     assert "| narrow-1 | 10 | 10 |" in first
+    assert (chosen.parent / "out/table.md").read_text() in first
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("done already")
 
-    for name in ("train", "compile_engine", "evaluate_from"):
+    for name in ("train", "compile_engine", "evaluate_from", "cost_table"):
         monkeypatch.setattr(recipe, name, never)
-    assert call(recipe, *words) == first
+    assert call(recipe, chosen) == first
 
 
 def test_budgets_are_measured_before_anything_is_trained(
@@ -101,12 +99,18 @@ def test_budgets_are_measured_before_anything_is_trained(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(recipe, "train", stopped)
-    done = CliRunner().invoke(recipe.main, ["--data", str(chosen.parent), "--out", str(out), "--config", str(chosen)])
-    assert done.exit_code == 1 and kept == ["analytic-1", "narrow-1"]
+    with pytest.raises(KeyboardInterrupt):
+        call(recipe, chosen)
+    assert kept == ["analytic-1", "narrow-1"]
+
+
+def test_what_would_be_done_is_said(recipe: ModuleType, chosen: Path) -> None:
+    config = configuration.load(chosen, recipe.Config)
+    assert recipe.plan(config, chosen.parent) == ["2 trainings of 0.001 minutes on 14 pairs, 0 shipped models"]
 
 
 def test_the_costs_of_each_system_are_measured_side_by_side(recipe: ModuleType, chosen: Path) -> None:
-    lines = call(recipe, "--out", chosen.parent, "--costs", "--config", chosen).splitlines()[2:]
+    lines = recipe.cost_table(configuration.load(chosen, recipe.Config)).splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in cells] == ["narrow", "analytic"]
     assert cells[1][3] == "-" and float(cells[0][3]) > 0  # the control has nothing to learn
@@ -115,5 +119,10 @@ def test_the_costs_of_each_system_are_measured_side_by_side(recipe: ModuleType, 
 def test_every_system_that_can_be_trained_on_pairs_is_compared(recipe: ModuleType) -> None:
     listed = set(configuration.load(ROOT / "recipes/translation.toml", recipe.Config).systems)
     shipped = {path.name for path in (ROOT / "recipes").glob("train_*.toml")}
-    apart = {"train_cascade_lwir_s.toml", "train_cascade_nir_s.toml", "train_pix2pix_visible.toml"}
+    apart = {
+        "train_cascade_lwir_s.toml",
+        "train_cascade_nir_s.toml",
+        "train_pix2pix_visible.toml",
+        "train_guided_g1.toml",
+    }
     assert shipped - listed == apart | {"train_cgan_unet.toml"}  # that one wants a VGG-19 file

@@ -6,14 +6,14 @@ Annotations are never built as objects, which is why a file of a million of them
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from ..dataset import Box
+from ..dataset import Box, Object
 from ..errors import BrokenLabels
 
 Key = int | float | str | None
@@ -44,6 +44,7 @@ class CocoFile(msgspec.Struct):
     images: list[Entry]
     annotations: msgspec.Raw = msgspec.Raw(b"")
     annotation: msgspec.Raw = msgspec.Raw(b"")
+    categories: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -53,8 +54,24 @@ class Annotation(msgspec.Struct, gc=False):
     bbox: Any = None
 
 
-Annotations = list[Annotation | list[Any] | str | int | float | bool | None]
-"""All that stands in `annotations`; some of it may be no annotation."""
+class Classed(Annotation, gc=False):
+    """What a detector needs of an annotation."""
+
+    id: Any = None
+    category_id: Any = None
+    iscrowd: Any = None
+
+
+class Category(msgspec.Struct, gc=False):
+    """One entry of `categories`; other ids than these name nothing."""
+
+    id: Key
+    name: str
+
+
+A = TypeVar("A", bound=Annotation)
+Other = list[Any] | str | int | float | bool | None
+"""What may stand in `annotations` and is no annotation."""
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -105,21 +122,61 @@ def boxes_by_id(file: CocoFile, source: Path) -> tuple[dict[Key, list[Box]], Cou
     """
     boxes: dict[Key, list[Box]] = {entry.id: [] for entry in file.images}
     odd = Counter[str]()
+    for item in drawn(file, list[Annotation | Other], odd, source):
+        boxes[item.image_id].append((item.bbox[0], item.bbox[1], item.bbox[2], item.bbox[3]))
+    return boxes, odd
+
+
+def objects_by_id(file: CocoFile, source: Path) -> dict[Key, list[Object]]:
+    """The same boxes with their classes. Raises BrokenLabels for a box whose category has no name."""
+    names, objects = category_names(file, source), dict[Key, list[Object]]((entry.id, []) for entry in file.images)
+    for item in drawn(file, list[Classed | Other], Counter(), source):
+        name = names.get(item.category_id) if type(item.category_id) in KEYS else None
+        if name is None:
+            where, why = f"{source} annotation id {item.id}", f"category_id is {item.category_id!r}"
+            fix = "add the category with its name to `categories`, or correct category_id"
+            raise BrokenLabels("an object of an unknown category", where=where, why=why, fix=fix)
+        box = (item.bbox[0], item.bbox[1], item.bbox[2], item.bbox[3])
+        objects[item.image_id].append(Object(name, box, bool(item.iscrowd)))
+    return objects
+
+
+def category_names(file: CocoFile, source: Path) -> dict[Key, str]:
+    """Category id -> name. Raises BrokenLabels where `categories` is no list of those, or an id has two names."""
+    raw = file.categories if bytes(file.categories) not in (b"", b"null") else b"[]"
+    fix = "give each category one id and one name"
+    try:
+        categories = msgspec.json.decode(raw, type=list[Category])
+    except (ValueError, RecursionError) as error:
+        where = f"{source} categories"
+        raise BrokenLabels("categories without id and name", where=where, why=str(error), fix=fix) from error
+    names = dict[Key, str]()
+    for category in categories:
+        if names.setdefault(category.id, category.name) != category.name:
+            why = f"{names[category.id]!r} and {category.name!r}"
+            where = f"{source} categories id {category.id}"
+            raise BrokenLabels("two categories of one id", where=where, why=why, fix=fix)
+    return names
+
+
+def drawn(file: CocoFile, kind: type[list[A | Other]], odd: Counter[str], source: Path) -> Iterator[A]:
+    """The annotations that have a box on an image; what is odd about others is counted in `odd`."""
     raw = next((raw for raw in (file.annotations, file.annotation) if bytes(raw) not in (b"", b"null")), b"[]")
     if bytes(memoryview(raw)[:1]) != b"[":
-        return boxes, Counter({"`annotations` that is no list": 1})
-    for item in parse(raw, Annotations, source):
+        odd["`annotations` that is no list"] += 1
+        return
+    ids = {entry.id for entry in file.images}
+    for item in parse(raw, kind, source):
         if not isinstance(item, Annotation):
             odd["annotation that is no object"] += 1
         elif item.bbox:
             box = item.bbox if isinstance(item.bbox, list) else []
             if len(box) != 4 or not all(isinstance(value, int | float) for value in box):
                 odd["bbox that is not four numbers"] += 1
-            elif type(item.image_id) not in KEYS or item.image_id not in boxes:
+            elif type(item.image_id) not in KEYS or item.image_id not in ids:
                 odd["bbox whose image_id is no image"] += 1
             else:
-                boxes[item.image_id].append((box[0], box[1], box[2], box[3]))
-    return boxes, odd
+                yield item
 
 
 def spliced(data: bytes, new_name: Callable[[str], str | None], source: Path) -> bytes:

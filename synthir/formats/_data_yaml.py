@@ -66,6 +66,30 @@ def parsed(data: bytes, where: str) -> DataYaml:
     return DataYaml(text, path, splits, frozenset(found), tuple(values), cuts)
 
 
+def class_names(doc: DataYaml, where: str) -> dict[int, str]:
+    """Number -> name of each class; empty where there is no `names:`. Raises BrokenLabels where it names none."""
+    root, _ = _composed(doc.text.encode(), where)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    node = next((value for key, value in pairs if key.value == "names"), None)
+    if node is None or (isinstance(node, yaml.ScalarNode) and node.value in NOTHING):
+        return {}
+    if isinstance(node, yaml.SequenceNode):
+        said = [(str(number), inner) for number, inner in enumerate(node.value)]
+    else:
+        said = [(key.value, inner) for key, inner in node.value] if isinstance(node, yaml.MappingNode) else []
+    plain = all(
+        isinstance(inner, yaml.ScalarNode) and re.fullmatch(r"[0-9]{1,9}", str(number)) for number, inner in said
+    )
+    names = {int(number): inner.value for number, inner in said} if plain else {}
+    if len(names) < max(1, len(said)):
+        where, fix = (
+            f"{where} line {node.start_mark.line + 1}",
+            "write names: as a list, or each number once with its name",
+        )
+        raise BrokenLabels("`names:` does not name the classes", where=where, fix=fix)
+    return names
+
+
 def _cuts(root: Any, text: str) -> tuple[tuple[int, int], ...]:
     """Start and end of the lines of every key that is left out, comments and blank lines after it not among them."""
     keys = [key for key, _ in root.value]

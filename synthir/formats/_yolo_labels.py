@@ -13,6 +13,7 @@ from ..dataset import (
     ImageRef,
     LabelCarry,
     LabelFiles,
+    Object,
     check_name,
     is_picture,
     label_bytes,
@@ -22,7 +23,7 @@ from ..dataset import (
 )
 from ..errors import LabelWithoutPicture, SynthIRError, UnsupportedPicture
 from ._shelf import Shelf
-from ._yolo_rows import boxes_in, boxes_of, first_labels, has_rows, label_place
+from ._yolo_rows import boxes_in, boxes_of, first_labels, has_rows, label_place, objects_of
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,26 @@ class Found:
     notes: list[str] = field(default_factory=list)
     label_tops: set[str] = field(default_factory=set)
     """Folders below which every label file belongs to the dataset."""
+    splits: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Split -> the names of its pictures, also of those refused."""
+    names: Callable[[], dict[int, str]] = dict
+    """Number -> name of each class, read when it is asked for; empty where nothing names them."""
 
-    def add_folder(self, folder: Path, prefix: str) -> None:
-        """Add every picture below a folder; prefix is the folder's place, `` or ending in `/`."""
+    def add_folder(self, folder: Path, prefix: str) -> set[str]:
+        """Add every picture below a folder; prefix is the folder's place, `` or ending in `/`. Gives their names."""
+        named = set()
         for name in sorted(pictures_below(folder)):
             place = prefix + name
             try:
                 check_name(place)
                 self.pictures.setdefault(place, folder / name)
+                named.add(place)
             except UnsupportedPicture as error:
                 self.refused.append((error.where, error))
+                named.add(error.where)
         top = posixpath.dirname(label_place(f"{prefix}x.jpg"))
         self.label_tops |= {top} if top != prefix.rstrip("/") else set()
+        return named
 
 
 def dataset(
@@ -83,9 +92,11 @@ def dataset(
     refs = tuple(ImageRef(place, path, place) for place, path in found.pictures.items())
     boxes = functools.partial(_boxes, found, there, pose)
     originals = {place: file.sha256 for place, file in carried.items()}
-    carry = LabelCarry(files, boxes, functools.partial(_counted, found, there, pose), originals)
+    counted, objects = functools.partial(_counted, found, there, pose), functools.partial(_objects, found, there, pose)
+    carry = LabelCarry(files, boxes, counted, originals, objects=objects)
     tops = tuple(found.root / top for top in found.label_tops)
-    return Dataset("yolo", found.root, refs, carry, tuple(found.refused), tuple(found.notes), (*protected, *tops))
+    odd = tuple(found.refused), tuple(found.notes)
+    return Dataset("yolo", found.root, refs, carry, *odd, (*protected, *tops), found.splits)
 
 
 def _files(
@@ -131,6 +142,15 @@ def _boxes(found: Found, labels: Mapping[str, str], pose: bool) -> dict[str, lis
     for place, label in labels.items():
         boxes[place] = boxes_of(label_bytes(found.root / label), found.pictures[place], pose)
     return boxes
+
+
+def _objects(found: Found, labels: Mapping[str, str], pose: bool) -> dict[str, list[Object]]:
+    """The objects of every picture. Raises BrokenLabels where a class has no name."""
+    names, objects = found.names(), dict[str, list[Object]]((place, []) for place in found.pictures)
+    for place, label in labels.items():
+        path = found.root / label
+        objects[place] = objects_of(label_bytes(path), found.pictures[place], pose, names, str(path))
+    return objects
 
 
 def _counted(found: Found, labels: Mapping[str, str], pose: bool) -> int:

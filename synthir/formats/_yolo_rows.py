@@ -1,12 +1,12 @@
-"""Label files of YOLO: where they lie, whether a text file is one, and the boxes in it (for figures only)."""
+"""Label files of YOLO: where they lie, whether a text file is one, and the boxes in it (for figures and detectors)."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..dataset import Box
-from ..errors import SynthIRError
+from ..dataset import Box, Object
+from ..errors import BrokenLabels, SynthIRError
 from ..files import walk_files
 from ..images import FAULTS, TURNS, open_header
 
@@ -46,19 +46,23 @@ def boxes_in(label: bytes, pose: bool) -> list[Box]:
 
     Five or an even number of columns begin with a box, as do all rows of a pose dataset; other rows are points.
     """
-    boxes: list[Box] = []
-    for row in label.decode("utf-8", "replace").splitlines():
+    return [box for _, _, box in rows_in(label, pose)]
+
+
+def rows_in(label: bytes, pose: bool) -> Iterator[tuple[int, str, Box]]:
+    """The same boxes, each with the number of its line from 1 and the first column, its class."""
+    for number, row in enumerate(label.decode("utf-8", "replace").splitlines(), 1):
+        columns = row.split()
         try:
-            values = [float(column) for column in row.split()[1:]]
+            values = [float(column) for column in columns[1:]]
         except ValueError:
             continue
         if len(values) == 4 or (len(values) > 4 and (pose or len(values) % 2)):
             x, y, w, h = values[:4]
-            boxes.append((x - w / 2, y - h / 2, w, h))
+            yield number, columns[0], (x - w / 2, y - h / 2, w, h)
         elif len(values) >= 6:
             xs, ys = values[::2], values[1::2]
-            boxes.append((min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
-    return boxes
+            yield number, columns[0], (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
 
 
 def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
@@ -66,6 +70,25 @@ def boxes_of(label: bytes, picture: Path, pose: bool) -> list[Box]:
     relative = boxes_in(label, pose)
     width, height = size_of(picture) if relative else (0, 0)
     return [(x * width, y * height, w * width, h * height) for x, y, w, h in relative] if width else []
+
+
+def objects_of(label: bytes, picture: Path, pose: bool, names: Mapping[int, str], where: str) -> list[Object]:
+    """The same boxes as boxes_of gives, with their classes; without any names they are `class 0`, `class 1` and so on.
+
+    Raises BrokenLabels where a class is no number, or has no name although others have.
+    """
+    rows = list(rows_in(label, pose))
+    width, height = size_of(picture) if rows else (0, 0)
+    objects = []
+    for number, column, (x, y, w, h) in rows:
+        key = int(float(column)) if re.fullmatch(r"[0-9]{1,9}(?:\.0*)?", column) else -1
+        if key < 0 or (names and key not in names):
+            known = f"data.yaml names {len(names)}, from {min(names)} to {max(names)}" if names else ""
+            fix = "correct the row, or add the class to names: in data.yaml"
+            raise BrokenLabels(f"no class is {column!r}", where=f"{where} line {number}", why=known, fix=fix)
+        box = (x * width, y * height, w * width, h * height)
+        objects.append(Object(names.get(key, f"class {key}"), box))
+    return objects if width else []
 
 
 def size_of(picture: Path) -> tuple[int, int]:

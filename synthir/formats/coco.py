@@ -10,9 +10,9 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, changed, check_name, label_bytes
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, Object, changed, check_name, label_bytes
 from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset
-from ._coco_json import CocoFile, Entry, boxes_by_id, parse, spliced
+from ._coco_json import CocoFile, Entry, boxes_by_id, objects_by_id, parse, spliced
 from ._coco_layout import Layout, find_folder, layout_of, none_there, usual_folders
 from ._shelf import Shelf
 
@@ -50,7 +50,8 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         )
     surveyed = functools.cache(functools.partial(_surveyed, source, layout, stamp))  # a pass for both of what it gives
     files = functools.partial(_files, source, layout, stamp)
-    labels = LabelCarry(files, lambda: surveyed()[0], oddities=lambda: surveyed()[1])
+    objects = functools.partial(_objects, source, layout, stamp)
+    labels = LabelCarry(files, lambda: surveyed()[0], oddities=lambda: surveyed()[1], objects=objects)
     outside = () if layout.root in source.parents else (source,)
     searched = [images] if images else usual_folders(source)  # a target there could be found the next time
     around = {layout.root, *layout.root.parents}
@@ -186,3 +187,11 @@ def _surveyed(source: Path, layout: Layout, stamp: tuple[int, int]) -> tuple[dic
     places = {_place(entry.name, layout): boxes[entry.id] for entry in file.images}
     said = (f"{source.name}: {number} x {what}. Carried as it is, not counted." for what, number in odd.items())
     return {place: found for place, found in places.items() if place}, tuple(said)
+
+
+def _objects(source: Path, layout: Layout, stamp: tuple[int, int]) -> dict[str, list[Object]]:
+    """The objects of every picture."""
+    file = parse(_unchanged(source, stamp), CocoFile, source)
+    objects = objects_by_id(file, source)
+    places = {_place(entry.name, layout): objects[entry.id] for entry in file.images}
+    return {place: found for place, found in places.items() if place}

@@ -47,7 +47,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         except UnsupportedPicture as error:
             refused.append((error.where, error))
     # of one picture, its file is all that is read: the folder around it may well hold the target
-    labels = LabelCarry(_files, _boxes)
+    labels = LabelCarry(_files, _boxes, objects=dict)
     return Dataset("folder", source, tuple(refs), labels, tuple(refused), _left_behind(source), (source,))
 
 

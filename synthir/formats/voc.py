@@ -17,6 +17,7 @@ from ..dataset import (
     ImageRef,
     LabelCarry,
     LabelFiles,
+    Object,
     check_name,
     label_bytes,
     picture_folders,
@@ -47,6 +48,8 @@ class Sheet:
 
     values: dict[str, str] = field(default_factory=dict)
     corners: list[dict[str, str]] = field(default_factory=list)
+    owners: list[dict[str, str]] = field(default_factory=list)
+    """Of each box, what its object says besides: `name`, `difficult`."""
     start: int = -1
     end: int = -1
 
@@ -105,7 +108,9 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     refused += [line for line in unnamed if line[0] not in known]
     notes = shelf.unlisted({place.removeprefix(prefix) for place in refs})
     labels = LabelCarry(
-        functools.partial(_files, carried, sheet_bytes, pictures), functools.partial(_boxes, source, pictures)
+        functools.partial(_files, carried, sheet_bytes, pictures),
+        functools.partial(_boxes, source, pictures),
+        objects=functools.partial(_objects, source, pictures),
     )
     home = () if folder == source else (folder,)
     read_too = tuple(source / name for name in ("Annotations", *BESIDE, *(() if images else HOMES)))
@@ -150,12 +155,17 @@ def _parsed(data: bytes, where: str) -> Sheet:
     """Read one xml. Raises BrokenLabels, also for any document type: labels need none, and entities can explode."""
     sheet, path, text = Sheet(), [], [""]
     parser = expat.ParserCreate()
+    owner = dict[str, str]()
 
     def opened(tag: str, _: dict[str, str]) -> None:
+        nonlocal owner
         path.append(tag)
         text[0] = ""
+        if path[1:] == ["object"]:
+            owner = {}
         if tag == "bndbox":
             sheet.corners.append({})
+            sheet.owners.append(owner)
 
     def heard(piece: str) -> None:
         if path[1:] == ["filename"] and sheet.start < 0:
@@ -169,6 +179,8 @@ def _parsed(data: bytes, where: str) -> Sheet:
             sheet.values.setdefault(tag, text[0])
         if path[1:-1] == ["object", "bndbox"]:
             sheet.corners[-1][tag] = text[0]
+        if len(path) == 3 and path[1] == "object":
+            owner[tag] = text[0].strip()
         path.pop()
 
     def typed(name: str, *_: object) -> None:
@@ -223,10 +235,27 @@ def _boxes(source: Path, pictures: Mapping[str, str]) -> dict[str, list[Box]]:
     """xmin, ymin, xmax - xmin, ymax - ymin in pixels as the files have them; what is no number gives no box."""
     boxes: dict[str, list[Box]] = {place: [] for place in pictures.values()}
     for label, place in pictures.items():
-        for corners in _parsed(label_bytes(source / label), label).corners:
-            try:
-                left, top, right, bottom = (float(corners[corner]) for corner in CORNERS)
-            except (KeyError, ValueError):
-                continue
-            boxes[place].append((left, top, right - left, bottom - top))
+        boxes[place] += (box for box, _ in _drawn(_parsed(label_bytes(source / label), label)))
     return boxes
+
+
+def _objects(source: Path, pictures: Mapping[str, str]) -> dict[str, list[Object]]:
+    """The same boxes with the names of their objects; difficult ones are not asked for. Raises BrokenLabels."""
+    objects: dict[str, list[Object]] = {place: [] for place in pictures.values()}
+    for label, place in pictures.items():
+        for box, owner in _drawn(_parsed(label_bytes(source / label), label)):
+            if not owner.get("name"):
+                why, fix = f"no <name> beside the box {box}", "give the object a <name>"
+                raise BrokenLabels("an object without a class", where=str(source / label), why=why, fix=fix)
+            objects[place].append(Object(owner["name"], box, owner.get("difficult", "0") not in ("0", "")))
+    return objects
+
+
+def _drawn(sheet: Sheet) -> Iterator[tuple[Box, dict[str, str]]]:
+    """The boxes of one xml, and what the object of each says besides."""
+    for corners, owner in zip(sheet.corners, sheet.owners, strict=True):
+        try:
+            left, top, right, bottom = (float(corners[corner]) for corner in CORNERS)
+        except (KeyError, ValueError):
+            continue
+        yield (left, top, right - left, bottom - top), owner

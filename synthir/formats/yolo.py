@@ -4,6 +4,7 @@ The target mirrors the folder of the dataset, so labels stay where trainers look
 data.yaml and txt lists are rewritten only where they would not work after a move, or would lead back to the source.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from ..dataset import Dataset, check_name, picture_folders, steady
 from ..errors import EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset, UsageError
 from ..files import names_in, sha256_bytes
-from ._data_yaml import LIMIT, parsed
+from ._data_yaml import LIMIT, class_names, parsed
 from ._picture_lists import PictureList
 from ._shelf import Shelf
 from ._yolo_labels import Carried, Found, dataset
@@ -90,17 +91,21 @@ def _read_yaml(source: Path) -> Dataset:
     entries = {text: on_disk(base, text) for _, texts in doc.splits for text in texts}
     found = Found(root_of(base, source.parent, [path for path in entries.values() if path]), notes=note)
     shelf = Shelf(lambda folder: found.root / folder)
+    found.names = functools.partial(class_names, doc, str(source))
+    named = dict[str, set[str]]()
     lists: list[PictureList] = []
     for text, path in entries.items():
         where = f"{source.name} {text}"
         if path is None:
             why, fix = f"looked in {base}", f"put it there, or take it out of {source.name}"
             found.refused.append((text, MissingPicture(f"split {text!r} is not there", where=where, why=why, fix=fix)))
+            named[text] = {text}
         elif path.is_dir():
-            _add_split(found, path, where)
+            named[text] = _add_split(found, path, where)
         else:
             lists.append(PictureList(path, base, found.root, shelf))
-            _add_list(found, lists[-1], shelf)
+            named[text] = _add_list(found, lists[-1], shelf)
+    found.splits = {split: frozenset().union(*(named[text] for text in texts)) for split, texts in doc.splits}
     if not found.pictures:
         raise _nothing_found(found, source)
     if lists:
@@ -121,27 +126,31 @@ def _read_yaml(source: Path) -> Dataset:
     return dataset(found, carried, "kpt_shape" in doc.keys, (*outside, *searched(doc, source, base, found.root)))
 
 
-def _add_split(found: Found, folder: Path, where: str) -> None:
-    """Add a split that is a folder; one outside the root is refused."""
+def _add_split(found: Found, folder: Path, where: str) -> set[str]:
+    """Add a split that is a folder; one outside the root is refused. Gives the names of its pictures."""
     if folder != found.root and found.root not in folder.parents:
         fix = "move all folders of the dataset below one folder, or convert this one on its own"
         why = f"{folder} is not in {found.root}"
         found.refused.append((str(folder), EscapingPath("a split outside the dataset", where=where, why=why, fix=fix)))
-        return
+        return {str(folder)}
     inner = folder.relative_to(found.root).as_posix()
-    found.add_folder(folder, "" if inner == "." else f"{inner}/")
+    return found.add_folder(folder, "" if inner == "." else f"{inner}/")
 
 
-def _add_list(found: Found, listing: PictureList, shelf: Shelf) -> None:
-    """Add the pictures of a txt list; missing and escaping ones are refused."""
+def _add_list(found: Found, listing: PictureList, shelf: Shelf) -> set[str]:
+    """Add the pictures of a txt list; missing and escaping ones are refused. Gives the names of all."""
+    named = set()
     for number, line in listing.names():
         where = f"{listing.path.name} line {number}"
         try:
             place = listing.picture(line, where)
             shelf.check(place, where)
             found.pictures.setdefault(place, found.root / place)
+            named.add(place)
         except (EscapingPath, MissingPicture) as error:
             found.refused.append((line, error))
+            named.add(line)
+    return named
 
 
 def _nothing_found(found: Found, source: Path) -> SynthIRError:

@@ -1,0 +1,336 @@
+"""Is the synthetic infrared worth it? Trains a YOLO detector on each arm and measures all on the same real infrared.
+
+    synthir recipe validate detector_gain --config mine.toml --data DATA
+    synthir recipe run detector_gain --config mine.toml --data DATA --out runs/gain
+
+Arms share initial weights, seeds, augmentation and the number of steps; they differ in their pictures alone. A stopped
+run goes on with the arm and the seed where it stopped. ultralytics trains, offline and without its own downloads;
+faster-coco-eval measures.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import pickle
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from synthir import detection
+from synthir.arms import Mix
+from synthir.coco_results import coco_detections, coco_truths
+from synthir.config import at_least, refuse
+from synthir.detection import Found, Picture
+from synthir.errors import ConfigError, NoSpace, TrainingError
+from synthir.extras import missing
+from synthir.files import sha256_file
+from synthir.gain import Figures, Point, Rules
+from synthir.gain_compare import Setup, compare_arms, told
+from synthir.gain_data import Sources
+from synthir.gain_run import Detector, Training
+from synthir.metrics import Float64
+from synthir.recipes import Outcome, Say
+from synthir.torchvision_cpu import mend_torchvision
+
+AREAS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}
+"""COCO's sizes of objects, in square pixels of their boxes."""
+REPORTERS = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
+"""Settings of ultralytics that report a training elsewhere, where such a package is installed."""
+ROOM = 100_000_000
+"""Bytes that a checkpoint may take; with less left on the disk, a failure is for want of it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A comparison of arms."""
+
+    pictures: Sources
+    arms: tuple[Mix, ...]
+    seeds: tuple[int, ...]
+    """One training of every arm each; under three prove nothing."""
+    detector: str = "yolo11n.yaml"
+    """A model of ultralytics to train from nothing, or a local .pt file to start from."""
+    side: int = 640
+    """Pixels of the longer side that the detector sees, a multiple of 32."""
+    steps: int = 4000
+    """Of the optimiser, in every arm."""
+    rounds: int = 20
+    """Parts of a training; after each it is validated. steps is a multiple of it."""
+    batch: int = 16
+    """Pictures a step."""
+    learning_rate: float = 0.002
+    """Of AdamW; it falls to a hundredth over the rounds."""
+    polarity: float = 0.5
+    """Share of the training pictures that are shown inverted: black-hot where they were white-hot."""
+    block: int = 20
+    """Consecutive test pictures that are drawn together by the bootstrap."""
+    rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        names = [mix.name for mix in self.arms]
+        faults = [f"arm {name} stands twice" for name in sorted({name for name in names if names.count(name) > 1})]
+        faults += [] if self.arms else ["arms are missing"]
+        faults += [] if self.seeds and len(set(self.seeds)) == len(self.seeds) else ["seeds are missing or twice there"]
+        faults += [f"side is {self.side}, expected a multiple of 32"] if self.side % 32 or self.side < 32 else []
+        faults += [] if 0.0 <= self.polarity <= 1.0 else [f"polarity is {self.polarity}, expected 0 to 1"]
+        faults += [] if self.rounds > 0 and self.steps % self.rounds == 0 else ["steps is no multiple of rounds"]
+        refuse(*faults)
+        at_least(1, steps=self.steps, batch=self.batch, block=self.block)
+
+
+def plan(config: Config, data: Path) -> list[str]:
+    """What would be done. Raises SynthIRError for what cannot be, before anything is written."""
+    installed()
+    detector_file(config.detector)
+    return [*told(setup(config), data), f"each of {config.steps} steps of {config.batch} pictures"]
+
+
+def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
+    """Train and judge every arm with every seed; the page is written anew after each seed."""
+    installed()
+    detector_file(config.detector)
+
+    def ready(names: Sequence[str], validation: Sequence[Path]) -> Detector:
+        silence(out.resolve() / "ultralytics")
+        refuse_other_tasks(config.detector)
+        scored = partial(score, names, config.rules.false_positives)
+        return Detector(key_of(config), partial(train, config, names, validation), partial(look, config), scored)
+
+    return compare_arms(setup(config), config, data, out.resolve(), ready, say)
+
+
+def setup(config: Config) -> Setup:
+    """The comparison without its detector."""
+    draws = config.steps // config.rounds * config.batch
+    return Setup(config.pictures, config.arms, config.seeds, draws, config.block, config.rules)
+
+
+def key_of(config: Config) -> str:
+    """All that shapes a training besides its pictures and its seed."""
+    weights = sha256_file(Path(config.detector)) if Path(config.detector).is_file() else ""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("ultralytics", "torch"))
+    return f"{config.detector} {weights}, {settings(config)}, polarity {config.polarity}, {versions}"
+
+
+def refuse_other_tasks(name: str) -> None:
+    """Raises ConfigError for a model that does not detect boxes, or a file that is no model."""
+    from ultralytics.models import YOLO
+
+    fix = "give a detection model: yolo11n.yaml, or a .pt trained to detect"
+    try:
+        task = YOLO(name).task
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConfigError("not a model", where=name, why=why, fix=fix) from error
+    if task != "detect":
+        raise ConfigError("a model of another task", where=name, why=f"it is made to {task}", fix=fix)
+
+
+def installed() -> None:
+    """Raises BackendMissing where the extra `recipes` is not installed."""
+    for package in ("ultralytics", "faster_coco_eval"):
+        if importlib.util.find_spec(package) is None:
+            raise missing(ModuleNotFoundError(name=package))
+
+
+def detector_file(name: str) -> str:
+    """The detector, a local file or a model that ultralytics brings. Raises ConfigError; nothing is downloaded."""
+    if Path(name).suffix in (".pt", ".yaml") and Path(name).is_file():
+        return name
+    spec = importlib.util.find_spec("ultralytics")
+    models = Path(spec.origin or "").parent / "cfg/models" if spec else Path()
+    # yolo11n.yaml is the size n in the file yolo11.yaml
+    known = {path.name for path in models.rglob("*.yaml")}
+    if name in known or re.sub(r"(?<=\d)[nslmx](?=[-.])", "", name) in known:
+        return name
+    fix = "give a .yaml of ultralytics, e.g. yolo11n.yaml, or a .pt file that lies here; nothing is downloaded"
+    raise ConfigError("no such detector", where=name, why="no file here, and no model of ultralytics", fix=fix)
+
+
+def silence(folder: Path) -> None:
+    """Settings and a font for ultralytics in `folder`, and no network. Raises TrainingError after its import."""
+    quiet = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+    if "ultralytics" in sys.modules and os.environ.get("YOLO_OFFLINE") != "true":
+        why = "it reads its settings at its import, and would use the network"
+        raise TrainingError("ultralytics was imported before", why=why, fix="run the recipe in a process of its own")
+    home = folder / "Ultralytics"
+    home.mkdir(parents=True, exist_ok=True)
+    font = importlib.util.find_spec("matplotlib")
+    if font and font.origin and not (home / "Arial.ttf").is_file():
+        shutil.copy(Path(font.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", home / "Arial.ttf")
+    os.environ.update({**quiet, "YOLO_CONFIG_DIR": str(folder)})
+    os.environ.pop("ULTRALYTICS_API_KEY", None)  # with it, trainings are reported there
+    mend_torchvision()
+    from ultralytics.utils import SETTINGS
+
+    known: Any = SETTINGS
+    known.update({name: False for name in REPORTERS if name in known})
+
+
+def train(
+    config: Config,
+    names: Sequence[str],
+    validation: Sequence[Path],
+    files: Sequence[Path],
+    seed: int,
+    folder: Path,
+    polarity: float | None,
+) -> Training:
+    """Train a detector from nothing on a round of pictures, `config.rounds` times over. Raises TrainingError."""
+    from ultralytics.models import YOLO
+
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    folder.mkdir(parents=True)
+    for split, paths in (("train", files), ("val", validation)):
+        (folder / f"{split}.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
+    rows = "".join(f"  {number}: {json.dumps(name)}\n" for number, name in enumerate(names))
+    (folder / "data.yaml").write_text(f"train: train.txt\nval: val.txt\nnames:\n{rows}", encoding="utf-8")
+    model, watch = YOLO(config.detector), Watch(config.polarity if polarity is None else polarity, seed, config.batch)
+    for event in ("on_train_start", "on_train_batch_end", "on_fit_epoch_end"):
+        model.add_callback(event, getattr(watch, event))
+    try:
+        with (folder / "train.log").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+            model.train(data=str(folder / "data.yaml"), project=str(folder), seed=seed, **settings(config))
+    except RuntimeError as error:
+        if shutil.disk_usage(folder).free < ROOM:  # torch says it as a RuntimeError
+            raise NoSpace(
+                "no space left", where=str(folder), fix="free some, and run the same command again"
+            ) from error
+        why = " ".join(str(error).split())[:200]
+        raise TrainingError("the detector cannot be trained", where=str(folder), why=why, fix="lower batch") from error
+    if watch.steps != config.steps:
+        why = f"{watch.steps} steps in place of {config.steps}; train.log there says more"
+        fix = "lower the learning rate; if it stays, report it"
+        raise TrainingError("ultralytics repeated or left out steps", where=str(folder), why=why, fix=fix)
+    (folder / "run/weights/best.pt").unlink(missing_ok=True)
+    with (folder / "run/weights/last.pt").open("rb") as weights:  # on the disk before the training is called done
+        os.fsync(weights.fileno())
+    return Training(watch.steps, watch.weights_sha256, tuple(watch.curve.values()))
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Of a training with ultralytics; the rest is its own default."""
+    return {
+        "name": "run",
+        "exist_ok": True,
+        "plots": False,
+        "verbose": False,
+        "amp": False,
+        "patience": 0,
+        "epochs": config.rounds,
+        "batch": config.batch,
+        "nbs": config.batch,
+        "imgsz": config.side,
+        "optimizer": "AdamW",
+        "lr0": config.learning_rate,
+        "warmup_epochs": 1.0,
+        "warmup_bias_lr": 0.0,
+        "close_mosaic": config.rounds // 5,
+        "cache": "ram",
+        "deterministic": True,
+        "device": "0" if torch.cuda.is_available() else "cpu",
+    }
+
+
+class Watch:
+    """What is seen of a training with ultralytics, and the inversion of some pictures on the way in."""
+
+    def __init__(self, polarity: float, seed: int, batch: int) -> None:
+        """polarity: the share of pictures that are inverted; batch: pictures a step."""
+        self.batch = batch
+        self.polarity, self.rng = polarity, torch.Generator().manual_seed(seed)
+        self.steps, self.weights_sha256 = 0, ""
+        self.curve: dict[int, Point] = {}
+
+    def on_train_start(self, trainer: Any) -> None:
+        """Hash the initial weights, take all cores (ultralytics leaves one of them), let batches be inverted.
+
+        Raises TrainingError where pictures are not held in memory: mosaics would be cut of fewer of them.
+        """
+        if trainer.train_loader.dataset.cache != "ram":
+            fix = "free memory, or lower side or the pictures of a round: more rounds"
+            raise TrainingError("the pictures of a round do not fit the memory", where=str(trainer.save_dir), fix=fix)
+        digest = hashlib.sha256()
+        for value in trainer.model.state_dict().values():
+            digest.update(value.cpu().numpy().tobytes())
+        self.weights_sha256 = digest.hexdigest()
+        torch.set_num_threads(os.cpu_count() or 1)
+        before = trainer.preprocess_batch
+        trainer.preprocess_batch = lambda batch: self.inverted(before(batch))
+
+    def inverted(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Some pictures of a batch, [0, 1], shown black-hot."""
+        chosen = torch.rand(len(batch["img"]), generator=self.rng) < self.polarity
+        batch["img"][chosen] = 1.0 - batch["img"][chosen]
+        return batch
+
+    def on_train_batch_end(self, trainer: Any) -> None:
+        """Count a step. Raises TrainingError where ultralytics halved the batch, for want of memory."""
+        if trainer.batch_size != self.batch:
+            why = f"{self.batch} pictures did not fit the GPU, ultralytics went on with {trainer.batch_size}"
+            raise TrainingError("arms must have equal batches", where=str(trainer.save_dir), why=why, fix="lower batch")
+        self.steps += 1
+
+    def on_fit_epoch_end(self, trainer: Any) -> None:
+        """Note a point of the learning curve; the last one comes twice, the second time of another checkpoint."""
+        loss = float(sum(trainer.tloss.values()))
+        ap50 = float(trainer.metrics["metrics/mAP50(B)"])
+        self.curve.setdefault(self.steps, Point(self.steps, loss, ap50))
+
+
+def look(config: Config, folder: Path, files: Sequence[Path]) -> list[list[Found]]:
+    """The detections of a trained detector on each picture."""
+    from ultralytics.models import YOLO
+
+    model, found = YOLO(folder / "run/weights/last.pt"), []
+    for path in files:
+        seen: Any = model.predict(str(path), imgsz=config.side, conf=0.001, max_det=300, verbose=False)
+        rows = seen[0].boxes.data.tolist()  # left, top, right, bottom, score, class
+        found.append([Found((x, y, right - x, low - y), score, int(kind)) for x, y, right, low, score, kind in rows])
+    return found
+
+
+def score(
+    names: Sequence[str], false_positives: float, pictures: Sequence[Picture], found: Sequence[Sequence[Found]]
+) -> Figures:
+    """The figures of detections: precisions by faster-coco-eval, recall by synthir.detection."""
+    kinds = detection.match(pictures, found)
+    recall = detection.recall_at(list(kinds.values()), false_positives)
+    each = {names[kind]: detection.recall_at([one], false_positives) for kind, one in kinds.items()}
+    precision = precisions(names, pictures, found)
+    labelled = [number for number, name in enumerate(names) if (precision[:, :, number, 0] > -1).any()]
+    by_class = {names[number]: mean(precision[0, :, number, 0]) for number in labelled}
+    sizes = {name: precision[..., place] for place, name in enumerate(AREAS, 1)}
+    by_size = {name: mean(values) for name, values in sizes.items() if (values > -1).any()}
+    threshold = detection.threshold_at(list(kinds.values()), false_positives)
+    found_of = {name: detection.recall_of(pictures, found, threshold, *AREAS[name]) for name in by_size}
+    return Figures(mean(precision[..., 0]), mean(precision[0, ..., 0]), recall, by_class, by_size, each, found_of)
+
+
+def precisions(names: Sequence[str], pictures: Sequence[Picture], found: Sequence[Sequence[Found]]) -> Float64:
+    """COCO's precisions by faster-coco-eval: IoU (10), recall (101), class, size (all, small, medium, large); -1 is
+    without labels."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    truths = COCO(coco_truths(names, pictures))
+    rows = coco_detections(found)
+    judged = COCOeval_faster(truths, truths.loadRes(rows) if rows else COCO(coco_truths(names, [])), "bbox")
+    judged.evaluate()
+    judged.accumulate()
+    return np.asarray(judged.eval["precision"], np.float64)[..., -1]
+
+
+def mean(precision: Float64) -> float:
+    """Of the precisions that there are."""
+    return float(precision[precision > -1].mean()) if (precision > -1).any() else float("nan")

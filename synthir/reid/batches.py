@@ -1,0 +1,75 @@
+"""From the places of a batch to what a network learns from: pictures decoded, in the tones of an arm, cropped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import UnreadablePicture
+from ..images import UInt8, decode
+from .arms import Arm, infrared_tone, visible_tone
+from .augment import apply, fit, planes
+from .data import Picture
+from .sampling import Place
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one run trains: an arm, a seed, the pictures, and the infrared that a generator made of them."""
+
+    arm: Arm
+    seed: int
+    pictures: tuple[Picture, ...]
+    synthetic: Mapping[Path, Path]
+    """Visible picture -> its infrared; empty where the arm needs none."""
+
+
+@dataclass
+class Shelf:
+    """Decoded pictures in the network's size, kept in memory up to a limit."""
+
+    height: int
+    width: int
+    limit: int = 6 * 2**30
+    """Bytes."""
+    kept: dict[Path, UInt8] = field(default_factory=dict)
+
+    def picture(self, path: Path) -> UInt8:
+        """(H, W, 3). Raises UnreadablePicture, and what else is wrong with the file."""
+        found = self.kept.get(path)
+        if found is None:
+            try:
+                found = fit(decode(path.read_bytes(), str(path)), self.height, self.width)
+            except OSError as error:
+                why, fix = str(error), "put it back"
+                raise UnreadablePicture("the file cannot be read", where=str(path), why=why, fix=fix) from None
+            if (len(self.kept) + 1) * found.nbytes <= self.limit:
+                self.kept[path] = found
+        return found
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network learns from at a step."""
+
+    visible: Tensor
+    infrared: Tensor
+    """(P K, 3, H, W) each; at one place is one identity."""
+    labels: Tensor
+    """(P K,)."""
+
+
+def load(places: Sequence[Place], trial: Trial, shelf: Shelf) -> Batch:
+    """The pictures of a batch in the tones of an arm."""
+    visible, infrared = [], []
+    for place in places:
+        made = trial.synthetic.get(place.visible.path)
+        synthetic = shelf.picture(made)[..., 0] if made else None
+        seen = visible_tone(trial.arm, place.chance, shelf.picture(place.visible.path), synthetic)
+        heat = infrared_tone(trial.arm, place.chance, shelf.picture(place.infrared.path), synthetic)
+        visible.append(apply(place.visible_geometry, seen))
+        infrared.append(apply(place.infrared_geometry, heat))
+    labels = torch.tensor([place.label for place in places])
+    return Batch(torch.from_numpy(planes(visible)), torch.from_numpy(planes(infrared)), labels)
