@@ -7,10 +7,11 @@ arms gain, the gap they close, what was not trained to its end, and each arm by 
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from .gain import Arm, Comparison, Drawn, Gap, Result, Rules, compare, gap_closed, seeds_of
+from .gain import Arm, Comparison, Drawn, Gap, Result, Rules, compare, gap_closed, seeds_of, summary
 from .intervals import Estimate
 
 GAIN, NONE, WORSE = "gain", "no measurable gain", "worse"
@@ -49,6 +50,7 @@ def verdict(
     barred = {rules.real} | {arm.name for arm in arms if arm.labels}
     sentences = [*on_leakage(leakage), *on_seeds(arms, rules), *on_fairness(arms), headline(ranked, rules, barred)]
     sentences += [*on_gaps([gap for gap in gaps if gap.arm not in barred], rules), *on_curves(arms, rules)]
+    sentences += on_labels(arms, rules)
     return (*sentences, *(on_arm(one, rules) for one in ranked))
 
 
@@ -146,6 +148,25 @@ def on_gaps(gaps: Sequence[Gap], rules: Rules) -> list[str]:
     proven = "" if best.closed.low > 0.0 and best.both.low > 0.0 else "; not proven, an interval includes zero"
     among = f", the most of {len(there)} arms on these test pictures" if len(there) > 1 else ""
     return [f"Of the gap {ends}, {best.arm} closes {share}{among}{proven}."]
+
+
+def on_labels(arms: Sequence[Arm], rules: Rules) -> list[str]:
+    """How many labelled real pictures alone are as good as each arm of another line, read off between the means.
+
+    Alone is the line of the arm `rules.real`. Nothing is said beyond its ends.
+    """
+    alone = next((arm.line for arm in arms if arm.name == rules.real), "")
+    points = sorted((arm.labels, summary(arm).value) for arm in arms if alone and arm.line == alone)
+    if len(points) < 2 or any(low[1] >= high[1] for low, high in pairwise(points)):
+        return []
+    counts, reached = zip(*points, strict=True)
+    said = []
+    for arm in (arm for arm in arms if arm.line not in ("", alone)):
+        value = summary(arm).value
+        if reached[0] <= value <= reached[-1]:
+            worth = round(float(np.interp(value, reached, counts)))
+            said.append(f"{arm.name} ({arm.labels} real labelled pictures) is as good as about {worth} of them alone.")
+    return said
 
 
 def on_curves(arms: Sequence[Arm], rules: Rules) -> list[str]:

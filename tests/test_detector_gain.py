@@ -6,8 +6,10 @@ import io
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from synthir import recipes
 from synthir.coco_results import coco_detections, coco_truths
 from synthir.dataset import Box
 from synthir.detection import Found, Picture, Truth, match, mean_precision
-from synthir.errors import ConfigError
-from synthir.gain import read_result
+from synthir.errors import ConfigError, TrainingError
+from synthir.gain import Result, read_result
 from synthir.shipped import recipes_folder
 from tests import streets
 
@@ -96,6 +98,30 @@ def test_it_trains_silently_without_network_and_goes_on(drawn: Path, tmp_path: P
     assert repr(read_result(tmp_path / "out/result.json")) == repr(result)
 
 
+@pytest.mark.slow
+def test_a_killed_run_ends_as_an_uninterrupted_one(drawn: Path, tmp_path: Path) -> None:
+    def command(out: str) -> list[str]:
+        return [sys.executable, "-W", "ignore", "-c", RUN, str(drawn), str(tmp_path / out)]
+
+    running = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, cwd=streets.ROOT)
+    while not list((tmp_path / "killed").glob("arms/real-*/1/round.txt")):  # the second training has begun
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    assert len(list((tmp_path / "killed").glob("arms/*/1/training.json"))) == 1
+    for out in ("killed", "whole"):
+        subprocess.run(command(out), check=True, stdout=subprocess.DEVNULL, cwd=streets.ROOT)
+    killed, whole = (read_result(tmp_path / out / "result.json") for out in ("killed", "whole"))
+    assert timeless(killed) == timeless(whole)
+
+
+def timeless(result: Result) -> str:
+    """A result without the minutes, which no two runs share."""
+    arms = tuple(replace(arm, trials=tuple(replace(trial, minutes=0.0) for trial in arm.trials)) for arm in result.arms)
+    return repr(replace(result, arms=arms))
+
+
 def drawn_cases() -> tuple[list[Picture], list[list[Found]]]:
     """Pictures with labels of two classes and a crowd, and detections near and far."""
     rng = np.random.default_rng(5)
@@ -153,6 +179,26 @@ def test_a_detector_that_is_not_there_is_refused_and_not_fetched(recipe: Any, tm
     assert recipe.detector_file("yolo11n.yaml") == "yolo11n.yaml"
     (tmp_path / "mine.pt").write_bytes(b"")
     assert recipe.detector_file(str(tmp_path / "mine.pt")) == str(tmp_path / "mine.pt")
+
+
+def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> None:
+    recipe.silence(tmp_path / "ultralytics")
+    (tmp_path / "mine.pt").write_bytes(b"no model")
+    with pytest.raises(ConfigError, match="not a model"):
+        recipe.refuse_other_tasks(str(tmp_path / "mine.pt"))
+    with pytest.raises(ConfigError, match="a model of another task"):
+        recipe.refuse_other_tasks("yolo11n-seg.yaml")
+    recipe.refuse_other_tasks("yolo11n.yaml")
+
+
+def test_a_halved_batch_and_a_full_memory_stop_a_training(recipe: Any) -> None:
+    watch = recipe.Watch(0.5, 3, 8)
+    with pytest.raises(TrainingError, match="8 pictures did not fit the GPU, ultralytics went on with 4"):
+        watch.on_train_batch_end(SimpleNamespace(batch_size=4, save_dir="run"))
+    loader = SimpleNamespace(dataset=SimpleNamespace(cache=None))
+    with pytest.raises(TrainingError, match="do not fit the memory"):
+        watch.on_train_start(SimpleNamespace(train_loader=loader, save_dir="run"))
+    assert watch.steps == 0
 
 
 def test_a_share_of_the_pictures_is_inverted(recipe: Any) -> None:

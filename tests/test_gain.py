@@ -294,3 +294,22 @@ def test_a_result_is_read_back_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"arms": 3}')
     with pytest.raises(msgspec.ValidationError):
         read_result(tmp_path / "other.json")
+
+
+def test_how_many_labels_an_arm_is_worth() -> None:
+    arms = [
+        arm("grayscale", [0.1] * 3),
+        arm("10 real", [0.2] * 3, line="alone", labels=10),
+        arm("40 real", [0.4] * 3, line="alone", labels=40),
+        arm("real", [0.6] * 3, line="alone", labels=160),
+        arm("synthetic", [0.26] * 3, line="with", labels=0),
+        arm("10 and synthetic", [0.5] * 3, line="with", labels=10),
+        arm("beyond", [0.7] * 3, line="with", labels=40),
+    ]
+    said = [line for line in judge(arms, draws(arms), RULES).verdict if "as good as" in line]
+    assert said == [
+        "synthetic (0 real labelled pictures) is as good as about 19 of them alone.",  # 10 + 30 * 0.06 / 0.2
+        "10 and synthetic (10 real labelled pictures) is as good as about 100 of them alone.",
+    ]
+    falling = [*arms[:2], arm("40 real", [0.1] * 3, line="alone", labels=40), *arms[3:]]
+    assert not [line for line in judge(falling, draws(falling), RULES).verdict if "as good as" in line]

@@ -1,5 +1,6 @@
 """The pictures of a comparison: classes by name, unknown kinds, leakage; every refusal before anything is made."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 from synthir.arms import Mix, Part
-from synthir.errors import ConfigError, MissingPicture
+from synthir.errors import BrokenLabels, ConfigError, MissingPicture
 from synthir.gain_compare import told
 from synthir.gain_data import makers, read
 from synthir.labelled import LabelSource
+from synthir.model import SynthIR
 from tests import streets
 
 
@@ -68,6 +70,34 @@ def test_more_real_pictures_than_there_are(drawn: Path) -> None:
         told(streets.setup(streets.sources(), arms), drawn)
     assert "many: 33 of real, there are 32" in caught.value.why
     assert "large: 96 of grayscale, a round shows 64" in caught.value.why
+
+
+@pytest.mark.parametrize("name", ["test", "train", "validation", "grayscale"])
+def test_no_generator_takes_the_name_of_a_role_or_a_kind(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is the name of another kind"):
+        streets.sources(generators={name: "cascade-lwir-s"})
+
+
+def test_labels_without_boxes_are_refused(drawn: Path, tmp_path: Path) -> None:
+    labels = json.loads((drawn / "c.json").read_text()) | {"annotations": []}
+    (tmp_path / "none.json").write_text(json.dumps(labels))
+    none = LabelSource(str(tmp_path / "none.json"), str(drawn / "infrared"))
+    with pytest.raises(BrokenLabels, match="no boxes"):
+        read(drawn, streets.sources(test=none), streets.ARMS)
+
+
+def test_a_converted_dataset_is_an_arm(drawn: Path, tmp_path: Path, small_engine: Path) -> None:
+    with SynthIR.from_engine(small_engine) as model:
+        model.convert(drawn / "a.json", images=drawn / "visible", out=tmp_path / "ir")
+    labels = next((tmp_path / "ir").rglob("a.json"))
+    chosen = streets.sources(datasets={"before": LabelSource(str(labels), str(labels.parent / "visible"))})
+    arms = (Mix("before", (Part("before"),)),)
+    pictures = read(drawn, chosen, arms)
+    assert len(pictures.by_role["before"]) == 32
+    assert any("before has no record" in note for note in pictures.leakage.notes)  # the mean engine has none
+    made = makers(drawn, chosen, pictures, ["before"], tmp_path, lambda line: None)["before"]
+    visible = np.asarray(cv2.imread(str(drawn / "visible/a00.png")), np.float32)
+    assert np.abs(made.paint(0).astype(np.float32) - visible.mean(axis=2)).max() <= 1.0
 
 
 def test_an_empty_split_is_refused(drawn: Path) -> None:

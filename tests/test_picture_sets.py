@@ -1,11 +1,14 @@
 """Sets of pictures: their pixels, their label files, and that they are made once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from synthir.dataset import Object
+from synthir.errors import SizeMismatch
 from synthir.generators import analytic
 from synthir.images import UInt8
 from synthir.labelled import LabelledPicture
@@ -54,6 +57,13 @@ def test_pixels_of_plain_layered_and_stylised_sets(tmp_path: Path) -> None:
     assert np.array_equal(pixels(made["grayscale~3"].files[0]), style(np.repeat(grey[..., None], 3, axis=2)))
 
 
+def test_a_picture_of_another_size_than_its_labels_say_is_refused(tmp_path: Path) -> None:
+    (picture,) = pictures(tmp_path, 1)
+    wrong = from_sources([replace(picture, width=80, height=64)], grayscale, "grayscale")
+    with pytest.raises(SizeMismatch):
+        make_set("grayscale", {"grayscale": wrong}, {"person": 0}, tmp_path / "out")
+
+
 def test_labels_are_cut_at_the_border_and_crowds_left_out(tmp_path: Path) -> None:
     (picture,) = pictures(tmp_path, 1)
     assert yolo_rows(picture, {"cat": 0, "person": 1, "crowd": 2}) == "1 0.100000 0.500000 0.200000 0.500000\n"
@@ -77,6 +87,10 @@ def test_a_set_is_made_once_and_mended(tmp_path: Path) -> None:
     first.files[1].write_bytes(b"torn")  # as training code might leave it
     make_set("grayscale", counted, {"person": 0}, tmp_path)
     assert painted == [1] and first.files[1].read_bytes() == before
+    first.files[0].parent.with_name("labels").joinpath("00000.txt").unlink()
+    make_set("grayscale", counted, {"person": 0}, tmp_path)
+    assert first.files[0].parent.with_name("labels").joinpath("00000.txt").read_bytes() != b""
+    assert painted == [1]
     cv2.imwrite(str(tmp_path / "in/0.png"), np.zeros((32, 40, 3), np.uint8))
     anew = make_set("grayscale", counted, {"person": 0}, tmp_path)
     assert anew.files[0] != first.files[0]  # another source is another set
