@@ -130,7 +130,7 @@ def refuse_other_tasks(name: str) -> None:
     fix = "give a detection model: yolo11n.yaml, or a .pt trained to detect"
     try:
         task = YOLO(name).task
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError("not a model", where=name, why=why, fix=fix) from error
     if task != "detect":

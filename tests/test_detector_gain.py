@@ -104,7 +104,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(drawn: Path, tmp_path: Path) 
         return [sys.executable, "-W", "ignore", "-c", RUN, str(drawn), str(tmp_path / out)]
 
     running = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, cwd=streets.ROOT)
-    while not list((tmp_path / "killed").glob("arms/real-*/1/round.txt")):  # the second training has begun
+    while not list((tmp_path / "killed").glob("arms/real-*/1/train.txt")):  # the second training has begun
         assert running.poll() is None
         time.sleep(0.05)
     running.kill()
