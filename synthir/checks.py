@@ -29,6 +29,7 @@ PACKAGES = {
     "tensorrt_rtx": "rtx",
     "tensorrt": "tensorrt",
     "torch-tensorrt": "tensorrt",
+    "nvidia-nvimgcodec-cu13": "gpu-codec",
     "faster-coco-eval": "recipes",
     "pycocotools": "recipes",
     "ultralytics": "recipes",

@@ -54,6 +54,13 @@ def program() -> None:
 )
 @click.option("--limit", default=0, metavar="N", help="Convert the first N pictures only; 0 is all.")
 @click.option("--batch", default=0, metavar="N", help="Pictures a call of the engine; 0 is what suits the engine.")
+@click.option(
+    "--decode",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="cpu",
+    show_default=True,
+    help="Where JPEGs are decoded; last bits differ.",
+)
 @click.option("--workers", default=3, show_default=True, metavar="N", help="Threads that decode and encode.")
 @click.option("--channels", type=click.Choice([1, 3]), default=1, show_default=True, help="3 repeats the one.")
 @click.option(
@@ -109,6 +116,7 @@ def convert(
             quiet,
             *dataset.notes,
             *([f"This machine has no {built}: the engine runs in {runs}, slower."] if runs != built else []),
+            *([f"Plain JPEGs are decoded by {planned.options.decode}."] if planned.options.decode != "cpu" else []),
             f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",
         )
         console.say(

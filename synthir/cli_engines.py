@@ -47,6 +47,13 @@ def measured_how(command: Any) -> Any:
     "--precision", type=click.Choice(["float32", "bfloat16", "float16"]), help="The fastest that agrees if not given."
 )
 @click.option("--out", type=PATH, help="File to write, e.g. cascade.xml; its papers go beside it.")
+@click.option(
+    "--timing-cache",
+    type=PATH,
+    envvar="SYNTHIR_CACHE",
+    metavar="DIR",
+    help="Folder where TensorRT keeps its timings for the next build; SYNTHIR_CACHE names one, too.",
+)
 @click.option("--compare", is_flag=True, help="Compile nothing: compare the engine --out with the model, here.")
 @click.option("--explain", is_flag=True, help="Compile nothing: each operation in float16 beside float32.")
 @JSON
@@ -80,7 +87,7 @@ def _profile(how: dict[str, Any]) -> "BuildProfile":
     from .profiles import profile_of, read_profile
 
     chosen = read_profile(how["profile"]) if how["profile"] else profile_of(how["backend"] or "openvino")
-    return dataclasses.replace(chosen, via=how["via"]) if how["via"] else chosen
+    return dataclasses.replace(chosen, **{name: how[name] for name in ("via", "timing_cache") if how[name]})
 
 
 def _compiled(made: Path, as_json: bool) -> int:

@@ -23,7 +23,7 @@ from .errors import UsageError
 from .frames import UInt8, padded
 from .roofline import Roofline, gigaflops, measure_roofline, watts
 from .specs import EngineSpec
-from .stopwatch import peak_memory
+from .stopwatch import peak_gpu_memory, peak_memory
 
 PAUSE = 0.1
 """Seconds before each call of one engine among several: until the threads of the one before have fallen asleep."""
@@ -71,6 +71,8 @@ class Comparison:
     roofline: Roofline | None
     peak_memory_mb: float
     """Of this process, with all its engines."""
+    peak_gpu_memory_mb: float
+    """The same on GPUs, without the weights that TensorRT holds; not a number where none was used."""
     timings: tuple[Timing, ...]
 
     def json(self) -> bytes:
@@ -85,7 +87,8 @@ class Comparison:
         head += " agreement dB | GFLOP | MB moved | of roofline | W | per million |"
         rule = "| --- " * (head.count("|") - 1) + "|"
         rows = [_row(timing) for timing in self.timings]
-        tail = [f"Peak memory of the process {self.peak_memory_mb:.0f} MB."]
+        gpu = "" if math.isnan(self.peak_gpu_memory_mb) else f", on GPUs {self.peak_gpu_memory_mb:.0f} MB"
+        tail = [f"Peak memory of the process {self.peak_memory_mb:.0f} MB{gpu}."]
         tail += [self.roofline.sentence()] if self.roofline else []
         return "\n".join([f"{self.machine}; {what}", "", head, rule, *rows, "", *tail])
 
@@ -125,11 +128,11 @@ def bench_engines(
                 if round_number >= 0:
                     one.seconds.append(taken)
                     one.watts.append(drawn)
-        memory = peak_memory()
+        memory, gpu_memory = peak_memory(), peak_gpu_memory()
     roofline = measure_roofline({one.spec.precision for one in measured})
     timings = [timing(one, roofline, price, measured[0].rate) for one in measured]
     machine = f"{os.cpu_count()} x {platform.machine()}, Python {platform.python_version()}"
-    return Comparison(machine, roofline, memory, tuple(timings))
+    return Comparison(machine, roofline, memory, gpu_memory, tuple(timings))
 
 
 def named(payload: Path) -> str:

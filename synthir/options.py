@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import EngineIncompatible, UsageError
+from .gpu_codec import CHOICES, CPU
 from .images import cannot_write
 from .specs import Band, EngineSpec, Polarity
 
@@ -24,6 +25,8 @@ class Options:
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
     batch: int = 0
     """Pictures a call of the engine; 0 is what it is usually fastest with. A fixed number is the engine's own."""
+    decode: str = CPU
+    """Where plain JPEGs are decoded: cpu, gpu, or auto, the GPU where the engine runs on one. Last bits differ."""
     limit: int = 0
     """Pictures to convert, the first ones; 0 is all."""
     workers: int = 3
@@ -39,7 +42,8 @@ class Options:
 
     def shaping(self) -> dict[str, Any]:
         """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
-        names = ("ext", "channels", "bit_depth", "polarity", "max_side", "batch")
+        names = ["ext", "channels", "bit_depth", "polarity", "max_side", "batch"]
+        names += ["decode"] if self.decode != CPU else []  # the CPU is not written: jobs of older releases go on
         return {name: str(value) if isinstance(value := getattr(self, name), str) else value for name in names}
 
     def allowed_failures(self) -> float:
@@ -57,6 +61,7 @@ def check_options(options: Options, spec: EngineSpec) -> None:
     wrong = [
         *([f"ext {options.ext}"] if options.ext not in ("keep", "jpg", "png", "tif") else []),
         *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
+        *([f"decode {options.decode}"] if options.decode not in CHOICES else []),
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
         *(f"{name} {value}" for name in ("max_side", "limit", "batch") if (value := getattr(options, name)) < 0),
         *([f"workers {options.workers}"] if options.workers < 1 else []),

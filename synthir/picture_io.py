@@ -22,7 +22,8 @@ from .errors import (
 )
 from .files import sha256_bytes, write_atomic
 from .frames import UInt8, from_network, grow, pad, shrink
-from .images import decode, encode
+from .gpu_codec import Decode
+from .images import encode
 from .manifest import Converted
 from .plan import Plan, check_fits
 
@@ -61,8 +62,8 @@ class Painted:
 Outcome = Converted | SynthIRError
 
 
-def load(plan: Plan, index: int) -> Frame | SynthIRError:
-    """Read and decode one picture, or say why not."""
+def load(plan: Plan, index: int, decode: Decode) -> Frame | SynthIRError:
+    """Read and decode one picture, or say why not. decode: what `gpu_codec.decoder` gives."""
     ref, options = plan.images[index], plan.options
     try:
         data = read(ref)

@@ -16,6 +16,7 @@ import numpy as np
 from .engine import TOLERANCE, Engine, Infrared, out_of_range
 from .errors import EngineError, EngineFailed, EngineIncompatible, EngineOutput, SynthIRError, TooManyFailures
 from .frames import UInt8, from_network, pad
+from .gpu_codec import decoder
 from .journal import GROUP, Journal
 from .manifest import Converted
 from .picture_io import Frame, Outcome, Painted, load, store
@@ -142,8 +143,9 @@ Loading = list[tuple[int, Future[Frame | SynthIRError]]]
 def decoded_ahead(plan: Plan, pool: ThreadPoolExecutor) -> Iterator[Loading]:
     """The chunks that are not wholly done, being decoded, in order; some chunks ahead of the one that is asked for."""
     queue: deque[Loading] = deque()
+    decode = decoder(plan.options.decode, plan.options.workers)
     for chunk in chunks(plan):
-        queue.append([(index, pool.submit(load, plan, index)) for index in chunk])
+        queue.append([(index, pool.submit(load, plan, index, decode)) for index in chunk])
         if len(queue) > 1 and sum(map(len, queue)) > 2 * plan.options.workers:
             yield queue.popleft()
     while queue:

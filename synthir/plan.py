@@ -23,6 +23,7 @@ from .errors import (
 )
 from .files import check_writable, free_bytes, within
 from .frames import padded
+from .gpu_codec import resolved
 from .images import EXTENSIONS, cannot_write, ending
 from .journal import FOLDER, Standing, standing
 from .manifest import Converted, Job, job_of, label_hashes
@@ -68,12 +69,14 @@ class Plan:
 def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DEFAULTS) -> Plan:
     """Plan a conversion; nothing is written and no picture opened.
 
-    Raises UsageError (options), EngineIncompatible (a fixed batch), TargetInsideSource, TargetNotEmpty, JobMismatch,
+    Raises UsageError (options), EngineIncompatible (a fixed batch), BackendMissing and DeviceMissing (decoding on a GPU
+    that cannot be), TargetInsideSource, TargetNotEmpty, JobMismatch,
     NoSpace, TargetError (nobody may write there), TooManyFailures. Faults of single pictures are in Plan.refused.
     """
     target = Path(os.path.normpath(target.absolute()))
     check_options(options, spec)
-    options = replace(options, batch=options.batch or spec.usual_batch)
+    decode = resolved(options.decode, spec.backend)
+    options = replace(options, batch=options.batch or spec.usual_batch, decode=decode)
     check_apart(dataset, target)
     check_writable(target)
     images, places, faults = choose(dataset, spec, options, ignores_case(target))

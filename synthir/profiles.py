@@ -53,6 +53,8 @@ class BuildProfile:
     """Pixels."""
     workspace_mib: int = 0
     """Memory of the device that one layer may take beside its inputs and outputs; 0 is all there is."""
+    timing_cache: Path | None = None
+    """Folder where TensorRT's timings are kept for the next build; none keeps nothing."""
     targets: tuple[str, ...] = ()
     """GPU architectures a portable engine is built for, e.g. `sm89`; none is the runtime's own choice."""
     via: Literal["onnx", "torch-tensorrt"] = "onnx"

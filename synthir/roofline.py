@@ -124,9 +124,15 @@ def watts() -> Iterator[Callable[[float], float]]:
 def _gpu_watts() -> float:
     if find_spec("torch") is None or find_spec("pynvml") is None:
         return math.nan
+    import pynvml
     import torch
 
-    return float(torch.cuda.power_draw()) / 1e3 if torch.cuda.is_available() else math.nan
+    if not torch.cuda.is_available():
+        return math.nan
+    try:
+        return float(torch.cuda.power_draw()) / 1e3 or math.nan
+    except (pynvml.NVMLError, RuntimeError):  # a GPU that does not say, or one that is shared
+        return math.nan
 
 
 def _microjoules() -> float:

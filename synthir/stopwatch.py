@@ -1,5 +1,6 @@
 """Time and memory of a call, of a process of its own, and of a command as a person waits for it."""
 
+import math
 import multiprocessing
 import resource
 import shlex
@@ -34,6 +35,18 @@ def peak_memory() -> float:
         return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
+def peak_gpu_memory() -> float:
+    """Peak memory that torch took on all GPUs in this process, in MB; not a number where it took none.
+
+    What TensorRT takes by itself, a plan's weights, is not in it; scratch memory and batches are.
+    """
+    torch = sys.modules.get("torch")  # whoever runs on a GPU has loaded it; loading it here would be measured, too
+    if torch is None or not torch.cuda.is_available():
+        return math.nan
+    taken = sum(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count()))
+    return taken / 2**20 or math.nan
 
 
 def waiting(words: list[str], until: Path | None = None) -> float:

@@ -301,7 +301,7 @@ def test_checks_know_the_packages_of_pyproject() -> None:
     groups = {"": project["dependencies"], **project["optional-dependencies"]}
     wanted = {
         (re.split(r"[^\w-]", line)[0], extra)
-        for extra in ("", "train", "onnx", "rtx", "tensorrt", "recipes")
+        for extra in ("", "train", "onnx", "rtx", "tensorrt", "gpu-codec", "recipes")
         for line in groups[extra]
         if not line.startswith("synthir")
     }

@@ -21,8 +21,9 @@ EVERYTHING = [
 ]
 LAYERS = (
     ("errors",),
+    ("device",),
     ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config", "weights", "stopwatch", "profiles"),
-    ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison"),
+    ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison", "gpu_codec"),
     ("objectives", "adversarial", "perceptual", "balance", "discriminators", "spectrum", "distributed"),
     ("metrics", "object_metrics", "distribution", "lpips", "features", "intervals", "detection", "coco_results"),
     ("gain", "verdict"),

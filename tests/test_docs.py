@@ -26,12 +26,13 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
-    """A folder with the examples and a `bin/synthir` that runs this checkout."""
+    """A folder with the examples, and `bin/` with a `synthir` that runs this checkout and the `python` of the tests."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    command = tmp_path / "bin" / "synthir"
-    command.parent.mkdir()
-    command.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'from synthir.cli import main; main()' \"$@\"\n")
-    command.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    for name, words in (("synthir", " -c 'from synthir.cli import main; main()'"), ("python", "")):
+        command = tmp_path / "bin" / name
+        command.write_text(f"#!/bin/sh\nexec '{sys.executable}'{words} \"$@\"\n")
+        command.chmod(0o755)
     return tmp_path
 
 

@@ -2,11 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
+from synthir import roofline
 from synthir.checkpoint import save_model
 from synthir.cli import main
 from synthir.compile import compile_engine
@@ -15,6 +18,7 @@ from synthir.engine_bench import Comparison, Measured, bench_engines, chart, tim
 from synthir.errors import UsageError
 from synthir.roofline import Roofline, gigaflops, measure_roofline
 from synthir.specs import Band, Precision
+from synthir.stopwatch import peak_gpu_memory
 from tests import tiny
 from tests.fake_engine import fake_spec
 
@@ -65,6 +69,42 @@ def test_figures_by_hand() -> None:
     row = timing(one, None, math.nan, first=2.0)
     assert (row.pictures_per_s, row.ratio, row.median_ms, row.lowest_ms) == (8.0, 4.0, 500.0, 250.0)
     assert row.watts == 20.0 and math.isnan(row.roofline_share) and math.isnan(row.cost_per_million)
+
+
+def test_memory_of_a_gpu_is_said_where_one_is_used_and_never_zero(
+    measured: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch.cuda.is_available():
+        assert math.isnan(peak_gpu_memory()) and json.loads(measured.json())["peak_gpu_memory_mb"] is None
+        assert " MB.\n" in measured.markdown() and "GPUs" not in measured.markdown()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    taken = {0: 3 << 20, 1: 5 << 20}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", taken.__getitem__)
+    assert peak_gpu_memory() == 8.0
+    used = replace(measured, peak_gpu_memory_mb=8.0)
+    assert ", on GPUs 8 MB." in used.markdown() and json.loads(used.json())["peak_gpu_memory_mb"] == 8.0
+    taken.update({0: 0, 1: 0})
+    assert math.isnan(peak_gpu_memory()), "there is a GPU, and the engine is not on it"
+
+
+@pytest.mark.parametrize(("said", "read"), [(351_000, 351.0), (0, math.nan), (None, math.nan)])
+def test_power_of_a_gpu_is_said_where_it_says_so(
+    said: int | None, read: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pynvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+
+    def power_draw() -> int:
+        if said is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return said
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "power_draw", power_draw)
+    monkeypatch.setattr(roofline, "RAPL", Path("nowhere"))
+    with roofline.watts() as drawn:
+        pass
+    assert drawn(1.0) == pytest.approx(read, nan_ok=True)
 
 
 def test_a_roofline_is_measured_for_the_precisions_that_are_asked_for() -> None:

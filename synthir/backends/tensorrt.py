@@ -13,10 +13,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..comparison import comparison_frames
+from ..device import gpu, gpu_name
 from ..engine import Engine
-from ..errors import BackendMissing, DeviceMissing, EngineIncompatible
+from ..errors import BackendMissing, EngineIncompatible
 from ..profiles import ANY, BuildProfile, Range
 from ..specs import EngineSpec, Precision
+from ._timing_cache import place_of, timed
 from .onnxruntime import OnnxRuntimeEngine, session
 
 if TYPE_CHECKING:
@@ -42,11 +44,14 @@ class Flavour:
     """Plans run on other GPUs than the one they were built on, and are built without one."""
     begins: bytes
     """The first bytes of a plan; nothing where that is not known."""
+    times: bool
+    """Building times kernels, which can be kept for the next build. RTX chooses them where the plan runs: its calls for
+    a timing cache do nothing."""
 
 
 FLAVOURS = (
-    Flavour("tensorrt", portable=False, begins=b""),  # 10.x asks for strong typing, 11.x knows nothing else
-    Flavour("tensorrt_rtx", portable=True, begins=b"vtrt"),
+    Flavour("tensorrt", portable=False, begins=b"", times=True),  # 10.x asks for strong typing, 11.x knows nothing else
+    Flavour("tensorrt_rtx", portable=True, begins=b"vtrt", times=False),
 )
 """The first that is installed is taken."""
 
@@ -73,21 +78,6 @@ def versions() -> dict[str, str]:
     one, package = flavour()
     bound = {} if one.portable else {"gpu": gpu()}
     return {one.package: package.__version__, "machine": machine(), **bound}
-
-
-def gpu() -> str:
-    """The architecture of the GPU here, e.g. `sm90`. Raises DeviceMissing with what is missing, BackendMissing."""
-    fix = "install a driver, or go on with the CPU: --engine cascade-lwir-s"
-    try:
-        import torch
-    except ImportError as error:
-        raise BackendMissing("torch is not installed", why=str(error), fix='pip install ".[train]"') from None
-    try:
-        major, minor = torch.cuda.get_device_capability()
-    except (RuntimeError, AssertionError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise DeviceMissing("no GPU to run the engine on", why=why, fix=fix) from None
-    return f"sm{major}{minor}"
 
 
 def precisions() -> tuple[Precision, ...]:
@@ -131,7 +121,10 @@ def plan_of(data: bytes, stride: int, profile: BuildProfile, one: Flavour, packa
         for number, target in enumerate(profile.targets):
             settings.set_compute_capability(capability(target, package), number)
     settings.add_optimization_profile(shapes_of(builder, network.get_input(0).name, profile.ranges(stride)))
-    plan = builder.build_serialized_network(network, settings)
+    keeps = one.times and profile.timing_cache
+    place = place_of(keeps, one.package, package.__version__, gpu_name()) if keeps else None
+    with timed(settings, place):
+        plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise unbuilt("cannot build the network", heard)
     return bytes(plan)
