@@ -23,6 +23,7 @@ from synthir import config as configuration
 from synthir.compile import compile_engine
 from synthir.evaluate import EvaluateConfig, evaluate_from
 from synthir.files import write_atomic
+from synthir.journal import locked
 from synthir.layouts import find_pairs
 from synthir.pairs import PairSource
 from synthir.recipes import Outcome, Say, claim
@@ -68,7 +69,13 @@ def plan(config: Config, data: Path) -> list[str]:
 
 
 def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
-    """Train, measure and tabulate; the tables are in table.md and costs.md."""
+    """Train, measure and tabulate; the tables are in table.md and costs.md. Raises TargetBusy."""
+    with locked(out):
+        return compare(config, data, out, say)
+
+
+def compare(config: Config, data: Path, out: Path, say: Say) -> Outcome:
+    """The same in a folder that is held."""
     claim(out, config)
     runs = [(run_folder(out, name, seed), name, seed) for name in config.systems for seed in config.seeds]
     for folder, name, seed in runs:

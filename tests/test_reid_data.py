@@ -49,6 +49,7 @@ def llcm(tmp_path: Path) -> Path:
         touch(tmp_path, name, f"test_{modality}/cam4/0007/0007_c04_s1_f1_{modality}.jpg")
         write(tmp_path / f"idx/train_{modality}.txt", f"{name} 0\n")
     touch(tmp_path, "test_vis/cam5/0099/x.jpg")  # not in the list of identities
+    touch(tmp_path, "test_nir/cam3/0007/x.jpg", "test_vis/cam10/0007/x.jpg")  # cameras that the authors do not use
     write(tmp_path / "idx/test_id.txt", "7")
     return tmp_path
 
@@ -78,7 +79,9 @@ def test_sysu(sysu: Path) -> None:
 def test_regdb_by_split(regdb: Path) -> None:
     first, second = (read_split(Source("regdb"), regdb, number) for number in (1, 2))
     assert {p.path for p in first.train} == {p.path for p in second.test}
-    assert told(first)[0] == [("0", "visible", False)] * 2 + [("0", "thermal", True)] * 2
+    # a person is the folder, the same one in every split; labels count within a list
+    assert told(first)[0] == [("1", "visible", False)] * 2 + [("1", "thermal", True)] * 2
+    assert told(second)[1] == told(first)[0]
 
 
 def test_llcm(llcm: Path) -> None:
@@ -95,6 +98,31 @@ def test_plain_by_share_and_by_list(plain: Path) -> None:
     assert {row[0] for row in told(read_split(Source(), plain))[1]} == {"a"}
     named = told(read_split(Source(infrared=("roof",)), plain))[1]
     assert named == [("a", "roof", True), ("a", "street", False), ("a", "street_ir", True)]
+
+
+def test_regdb_labels_that_are_not_folders(regdb: Path) -> None:
+    write(regdb / "idx/train_thermal_1.txt", "Thermal/1/male_1.bmp 0\nThermal/1/male_2.bmp 1\n")
+    with pytest.raises(BrokenLabels, match="2 labels and 1 folders make 2 pairs"):
+        read_split(Source("regdb"), regdb)
+
+
+@pytest.mark.parametrize(("layout", "hidden"), [
+    ("plain", ("a/street/._1.jpg", "a/.thumbnails/1.jpg", ".cache/street/1.jpg", ".cache/ir/1.jpg")),
+    ("sysu", ("cam1/0001/.0001.jpg",)),
+])  # fmt: skip
+def test_names_that_begin_with_a_dot_are_no_pictures(
+    layout: Layout, hidden: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    root: Path = request.getfixturevalue(layout)
+    before = read_split(Source(layout), root)
+    touch(root, *hidden)
+    assert read_split(Source(layout), root) == before
+
+
+def test_listed_names_may_hold_spaces(plain: Path) -> None:
+    (plain / "a").rename(plain / "a b")
+    write(plain / "test_ids.txt", "a b\n\nd\n")
+    assert {row[0] for row in told(read_split(Source(), plain))[1]} == {"a b", "d"}
 
 
 @pytest.mark.parametrize("name", ["ir", "IR2", "cam3_nir", "lwir-1", "thermal", "Infrared", "cam6ir"])
@@ -182,6 +210,16 @@ def test_nobody_to_train_on_or_to_test(tmp_path: Path) -> None:
 
 
 def test_trained_on_and_tested(regdb: Path) -> None:
-    (regdb / "idx/test_visible_1.txt").write_text((regdb / "idx/train_visible_1.txt").read_text())
-    with pytest.raises(DatasetError, match="2 pictures are trained on and tested"):
+    for camera in ("visible", "thermal"):
+        (regdb / f"idx/test_{camera}_1.txt").write_text((regdb / f"idx/train_{camera}_1.txt").read_text())
+    with pytest.raises(DatasetError, match="4 pictures are trained on and tested"):
         read_split(Source("regdb"), regdb)
+
+
+def test_other_pictures_of_a_person_who_is_trained_on(regdb: Path) -> None:
+    for camera, folder in (("visible", "Visible"), ("thermal", "Thermal")):
+        touch(regdb, f"{folder}/1/male_3.bmp")
+        write(regdb / f"idx/test_{camera}_1.txt", f"{folder}/1/male_3.bmp 0\n{folder}/2/male_1.bmp 1\n")
+    with pytest.raises(DatasetError) as caught:
+        read_split(Source("regdb"), regdb)
+    assert caught.value.why == "1 identities are trained on and tested: 1"

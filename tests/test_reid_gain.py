@@ -21,7 +21,7 @@ from synthir.errors import (
     TrainingError,
     UnknownName,
 )
-from synthir.reid.arms import BASELINE, CONTROL, Arm
+from synthir.reid.arms import BASELINE, CONTROL, CONTROLS, Arm
 from synthir.reid.data import Source
 from synthir.reid.rendered import Rendered, draw_dataset
 from synthir.reid.synthetic import convert_all, find_generator, place_of
@@ -102,9 +102,9 @@ def test_a_killed_run_goes_on_and_finds_the_same(
     monkeypatch.setattr(RECIPE.Watch, "step", killing)
     with pytest.raises(Killed):
         RECIPE.run(chosen(small_engine), Path(), out, lambda line: None)
-    assert told[-1] == "3 of 8, 03-synthetic-seed1 3" and not (out / "result.json").exists()
+    assert told[-1] == "3 of 8, synthetic-b3cc04-seed1 3" and not (out / "result.json").exists()
     RECIPE.run(chosen(small_engine), Path(), out, lambda line: None)
-    assert told[11] == "3 of 8, 03-synthetic-seed1 3"  # the state of step 2 was kept
+    assert told[11] == "3 of 8, synthetic-b3cc04-seed1 3"  # the state of step 2 was kept
     assert figures(out) == figures(whole[0])
 
 
@@ -116,9 +116,20 @@ def test_a_finished_run_is_not_trained_again(whole: tuple[Path, recipes.Outcome]
 
 
 def test_a_run_folder_of_another_configuration(whole: tuple[Path, recipes.Outcome], small_engine: Path) -> None:
-    with pytest.raises(TrainingError) as caught:
-        RECIPE.run(chosen(small_engine, draws=3), Path(), whole[0], lambda line: None)
-    assert caught.value.where.endswith("config.toml") and "--out" in caught.value.fix
+    before = (whole[0] / "config.toml").read_bytes()
+    other = (Arm("synthetic", synthetic=0.4), dataclasses.replace(TINY, steps=5))
+    for changes, said in (
+        ({"draws": 3}, "another draws"),
+        ({"arms": (*ARMS[:2], other[0])}, "another arm synthetic"),
+        ({"training": other[1]}, "another training"),
+        ({"generator_height": 48}, "another arm synthetic, another arm as infrared"),
+        ({"rendered": dataclasses.replace(PERSONS, seed=8)}, "another split 1: pictures"),
+    ):
+        with pytest.raises(TrainingError) as caught:
+            RECIPE.run(chosen(small_engine, **changes), Path(), whole[0], lambda line: None)
+        assert caught.value.why == f"it has {said}"
+        assert caught.value.where.endswith("inputs.json") and "--out" in caught.value.fix
+    assert (whole[0] / "config.toml").read_bytes() == before
 
 
 def plain(data: Path) -> Any:
@@ -131,8 +142,11 @@ def test_a_run_folder_of_other_pictures(small_engine: Path, tmp_path: Path) -> N
     config = chosen(small_engine, **plain(tmp_path))
     outcome = RECIPE.run(config, tmp_path, tmp_path / "run", lambda line: None)
     assert "is not known: it has no record" in outcome.verdict and "drawn" not in outcome.verdict
+    assert "contains pictures of persons; pass it on only where" in outcome.page.read_text()
+    RECIPE.run(dataclasses.replace(config, sheet=False), tmp_path, tmp_path / "run", lambda line: None)
+    assert "contains pictures" not in outcome.page.read_text()
     (tmp_path / "persons/0000/visible1/0001.jpg").unlink()
-    with pytest.raises(TrainingError, match="pictures differ"):
+    with pytest.raises(TrainingError, match="another split 1: pictures"):
         RECIPE.run(config, tmp_path, tmp_path / "run", lambda line: None)
 
 
@@ -140,7 +154,8 @@ def test_the_plan_counts_and_writes_nothing(small_engine: Path, tmp_path: Path) 
     config = chosen(small_engine, **plain(tmp_path))
     before = sorted(tmp_path.rglob("*"))
     told = RECIPE.plan(config, tmp_path)
-    assert told[0] == "split 1: 3 identities and 18 pictures to train on, 3 and 18 to test"
+    assert "it has no record" in told[0]
+    assert told[1] == "split 1: 3 identities and 18 pictures to train on, 3 and 18 to test"
     assert "arm channel augmentation: 75% of visible pictures one channel" in told
     assert told[-2] == "3 arms x 1 seeds = 3 trainings of 4 steps"
     assert sorted(tmp_path.rglob("*")) == before
@@ -149,13 +164,13 @@ def test_the_plan_counts_and_writes_nothing(small_engine: Path, tmp_path: Path) 
 def test_everything_in_the_way_is_said_at_once(small_engine: Path, tmp_path: Path) -> None:
     training = dataclasses.replace(TINY, network="resnet50", weights=Path("resnet50.pth"))
     config = chosen(
-        small_engine, arms=(*ARMS[1:], Arm("x", synthetic=1.0, generator="cascade-lwir-z")), training=training,
+        small_engine, arms=(*ARMS, Arm("x", synthetic=1.0, generator="cascade-lwir-z")), training=training,
         rendered=None, dataset=Source("sysu", Path("SYSU-MM01")), device="cuda:99",
     )  # fmt: skip
     with pytest.raises(SynthIRError) as caught:
         RECIPE.plan(config, tmp_path)
-    assert caught.value.what == "5 things are in the way"
-    for said in ("no arm 'baseline'", "cuda:99", "resnet50.pth", "cascade-lwir-z", "SYSU-MM01"):
+    assert caught.value.what == "4 things are in the way"
+    for said in ("cuda:99", "resnet50.pth", "cascade-lwir-z", "SYSU-MM01"):
         assert said in caught.value.why
 
 
@@ -175,12 +190,16 @@ def test_what_is_refused_before_any_training(
 
 @pytest.mark.parametrize("changes", [
     {"seeds": ()}, {"seeds": (1, 1)}, {"splits": (2,)}, {"draws": 0}, {"rendered": Rendered(identities=4)},
-    {"training": dataclasses.replace(TINY, identities=4)},
+    {"training": dataclasses.replace(TINY, identities=4)}, {"seeds": (-1, 1)}, {"arms": ARMS[1:]},
+    {"arms": (Arm(BASELINE), Arm(CONTROL, grayscale=1.0))}, {"dataset": Source()}, {"rendered": None},
+    {"rendered": None, "dataset": Source(), "generator": ""},
 ])  # fmt: skip
 def test_configurations_that_cannot_be(changes: dict[str, Any], small_engine: Path) -> None:
     if "training" not in changes:
         changes = {**changes, "training": dataclasses.replace(TINY, identities=3 if "rendered" in changes else 2)}
-    with pytest.raises(ValueError, match=r"missing or twice|splits are|draws is 0|too few for a batch"):
+    with pytest.raises(
+        ValueError, match=r"missing|splits are|draws is 0|too few for a batch|below 0|no arm|one of both|has chan"
+    ):
         chosen(small_engine, **changes)
 
 
@@ -215,7 +234,9 @@ def test_every_shipped_configuration_reads_and_begins_with_its_command(name: str
     path = ROOT / f"recipes/{name}.toml"
     config = configuration.load(path, RECIPE.Config)
     assert path.read_text().startswith("# synthir recipe run reid_gain ")
-    assert {BASELINE, CONTROL} <= {arm.name for arm in config.arms}
+    assert set(CONTROLS) <= {arm.name for arm in config.arms}
+    replacing = {arm.name: arm.replaces for arm in config.arms if arm.replaces and not arm.joint}
+    assert set(replacing.values()) == {0.75} and "grayscale + synthetic" in replacing  # alike but for what is shown
     assert len(config.seeds) >= (2 if name.endswith("smoke") else 3)
 
 

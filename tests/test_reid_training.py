@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from synthir.errors import ConfigError, TrainingError, UnreadablePicture
+from synthir.errors import ConfigError, MissingPicture, TrainingError, UnreadablePicture
 from synthir.images import UInt8
-from synthir.reid.arms import BASELINE, CONTROL, Arm, Chance, check_arms, grey, infrared_tone, repeat, visible_tone
+from synthir.reid.arms import BASELINE, CONTROL, Arm, Chance, arm_faults, grey, infrared_tone, repeat, visible_tone
 from synthir.reid.augment import DEVIATION, MEAN, Geometry, apply, draw_geometry, fit, planes
 from synthir.reid.batches import Batch, Shelf, Trial, load
 from synthir.reid.data import Source, Split, read_split
 from synthir.reid.rendered import Rendered, draw_dataset
 from synthir.reid.sampling import PersonSampler
-from synthir.reid.training import Training, features_of, finish, fresh, learn, note, train
+from synthir.reid.training import Training, features_of, forget_states, fresh, learn, note, train
 
 CPU = torch.device("cpu")
 TINY = Training(
@@ -117,10 +116,64 @@ def test_shares_that_cannot_be(shares: dict[str, Any], said: str) -> None:
 
 
 def test_arms_that_cannot_be_compared() -> None:
-    check_arms([Arm(BASELINE), Arm(CONTROL)])
-    with pytest.raises(ConfigError) as caught:
-        check_arms([Arm("x"), Arm("x"), Arm(BASELINE)])
-    assert caught.value.why == "'x' is there twice; no arm 'channel augmentation'"
+    control = Arm(CONTROL, channel=0.75)
+    assert arm_faults([Arm(BASELINE), control]) == []
+    assert arm_faults([Arm("x"), Arm("x"), Arm(BASELINE)]) == [
+        "arm 'x' is there twice",
+        f"no arm '{CONTROL}', which all others are compared with",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [
+    Arm(CONTROL), Arm(CONTROL, channel=0.5, grayscale=0.2), Arm(CONTROL, channel=0.5, as_infrared=0.1),
+    Arm(CONTROL, channel=1.0, joint=True), Arm(BASELINE, grayscale=0.1), Arm(BASELINE, as_infrared=0.1),
+])  # fmt: skip
+def test_controls_are_what_their_names_say(wrong: Arm) -> None:
+    others = [one for one in (Arm(BASELINE), Arm(CONTROL, channel=0.5)) if one.name != wrong.name]
+    (fault,) = arm_faults([*others, wrong])
+    assert wrong.name in fault
+
+
+def test_a_joint_arm_sees_pictures_as_they_are_and_replaced(split: Split) -> None:
+    one = sampler(split)
+    places, shelf = one.batch(0, one.groups(), 1.0, 2), Shelf(32, 16)
+    arms = Arm(BASELINE), Arm(CONTROL, channel=1.0), Arm("joint", channel=1.0, joint=True)
+    plain, channel, joint = (load(places, Trial(arm, 1, split.train, {}), shelf) for arm in arms)
+    torch.testing.assert_close(joint.visible, torch.cat([plain.visible, channel.visible]), rtol=0, atol=0)
+    torch.testing.assert_close(joint.infrared, plain.infrared, rtol=0, atol=0)
+    numbers = [place.label for place in places]
+    assert joint.labels.tolist() == numbers * 3 and plain.labels.tolist() == numbers * 2
+    learner = fresh(TINY, 3, 1, Path(), CPU)
+    learn(learner, TINY, joint, 0)  # as many labels as features
+    assert len(learner.losses) == 1
+    with pytest.raises(ValueError, match="joint is for arms that replace"):
+        Arm("joint", as_infrared=0.5, joint=True)
+
+
+def test_infrared_that_was_not_made_is_missed(split: Split) -> None:
+    one = sampler(split)
+    places = one.batch(0, one.groups(), 0.0, 0)
+    with pytest.raises(MissingPicture, match="arm x needs it"):
+        load(places, Trial(Arm("x", synthetic=0.1), 1, split.train, {}), Shelf(32, 16))
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"drops": (0.5, 1.2)}, "drops is 1.2"), ({"drops": (-0.1,)}, "drops is -0.1"), ({"erase": 1.5}, "erase is 1.5"),
+    ({"steps": 10, "warmup": 11}, "warmup is 11"),
+])  # fmt: skip
+def test_settings_that_cannot_be(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Training(**{"steps": 100, "warmup": 10, **wrong})
+
+
+def test_features_that_are_no_numbers_end_the_training(split: Split) -> None:
+    network = fresh(TINY, 3, 1, Path(), CPU).network
+    with torch.no_grad():
+        network.infrared.conv1.weight.fill_(torch.nan)
+    first = next(picture for picture in split.test if picture.infrared)
+    with pytest.raises(TrainingError, match="features are not finite") as caught:
+        features_of(network, TINY, split.test, CPU)
+    assert caught.value.where == str(first.path)
 
 
 def test_what_is_done_to_a_picture(picture: UInt8) -> None:
@@ -177,10 +230,8 @@ def test_a_killed_training_goes_on_and_ends_the_same(split: Split, tmp_path: Pat
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
     assert whole.losses == resumed.losses and len(whole.losses) == 6
-    finish(resumed, tmp_path / "killed")
-    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == ["weights.safetensors"]
-    kept = load_file(tmp_path / "killed/weights.safetensors")
-    assert torch.equal(kept["head.weight"], whole.network.head.weight)
+    forget_states(tmp_path / "killed")
+    assert list((tmp_path / "killed").iterdir()) == []
 
 
 def test_training_moves_the_weights_and_the_arm_matters(split: Split, tmp_path: Path) -> None:
@@ -202,7 +253,7 @@ def test_features_are_in_the_order_of_the_pictures(split: Split) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_training() -> None:
-    broken = Batch(torch.full((4, 3, 32, 16), torch.nan), torch.zeros(4, 3, 32, 16), torch.tensor([0, 0, 1, 1]))
+    broken = Batch(torch.full((4, 3, 32, 16), torch.nan), torch.zeros(4, 3, 32, 16), torch.tensor([0, 0, 1, 1] * 2))
     with pytest.raises(TrainingError, match=r"step 3.*not finite"):
         learn(fresh(TINY, 2, 1, Path(), CPU), TINY, broken, 3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import UnreadablePicture
+from ..errors import MissingPicture, UnreadablePicture
 from ..images import UInt8, decode
 from .arms import Arm, infrared_tone, visible_tone
 from .augment import apply, fit, planes
@@ -55,21 +55,32 @@ class Batch:
     """What a network learns from at a step."""
 
     visible: Tensor
+    """(V, 3, H, W): P K pictures, and of a joint arm as many more, those that it replaces."""
     infrared: Tensor
-    """(P K, 3, H, W) each; at one place is one identity."""
+    """(P K, 3, H, W)."""
     labels: Tensor
-    """(P K,)."""
+    """(V + P K,): of the visible and then of the infrared pictures."""
 
 
 def load(places: Sequence[Place], trial: Trial, shelf: Shelf) -> Batch:
-    """The pictures of a batch in the tones of an arm."""
-    visible, infrared = [], []
+    """The pictures of a batch in the tones of an arm. Raises PictureError, MissingPicture for infrared not made."""
+    plain, visible, infrared = [], [], []
     for place in places:
-        made = trial.synthetic.get(place.visible.path)
-        synthetic = shelf.picture(made)[..., 0] if made else None
+        synthetic = shelf.picture(made_of(trial, place.visible.path))[..., 0] if trial.arm.paints else None
+        if trial.arm.joint:
+            plain.append(apply(place.visible_geometry, shelf.picture(place.visible.path)))
         seen = visible_tone(trial.arm, place.chance, shelf.picture(place.visible.path), synthetic)
         heat = infrared_tone(trial.arm, place.chance, shelf.picture(place.infrared.path), synthetic)
         visible.append(apply(place.visible_geometry, seen))
         infrared.append(apply(place.infrared_geometry, heat))
-    labels = torch.tensor([place.label for place in places])
-    return Batch(torch.from_numpy(planes(visible)), torch.from_numpy(planes(infrared)), labels)
+    times = 3 if trial.arm.joint else 2
+    labels = torch.tensor([place.label for place in places] * times)
+    return Batch(torch.from_numpy(planes([*plain, *visible])), torch.from_numpy(planes(infrared)), labels)
+
+
+def made_of(trial: Trial, visible: Path) -> Path:
+    """Where the infrared of a visible picture lies. Raises MissingPicture where none was made."""
+    if visible not in trial.synthetic:
+        why, fix = f"arm {trial.arm.name} needs it", "run again; if it stays, report it"
+        raise MissingPicture("no infrared was made of a picture", where=str(visible), why=why, fix=fix)
+    return trial.synthetic[visible]

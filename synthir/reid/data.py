@@ -3,30 +3,31 @@
     sysu    cam1 ... cam6 / 0001 / *.jpg                exp/train_id.txt, exp/val_id.txt, exp/test_id.txt
     regdb   idx/train_visible_K.txt, idx/train_thermal_K.txt, idx/test_visible_K.txt, ...    K = 1 ... 10
     llcm    idx/train_vis.txt, idx/train_nir.txt, idx/test_id.txt    test_vis/cam1/0001/*.jpg, test_nir/...
-    plain   identity / camera / *.jpg                   test_ids.txt if there is one
+    plain   identity / camera / *.jpg                   test_ids.txt, a name a line, if there is one
 
-Nothing is decoded here. What is missing or cannot be trained on is refused, all of it at once.
+Names that begin with a dot are no pictures. Nothing is decoded here. What is missing or cannot be trained on is
+refused, all of it at once.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..config import at_least
 from ..errors import BrokenLabels, DatasetError, MissingPicture, UnrecognisedDataset
-from ..files import contained
+from .lists import read_ids, read_names, read_rows, some
 
 Layout = Literal["sysu", "regdb", "llcm", "plain"]
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 MARKS: dict[Layout, str] = {"sysu": "exp/test_id.txt", "regdb": "idx/train_visible_1.txt", "llcm": "idx/train_vis.txt"}
 """A file that tells a layout."""
 SYSU_INFRARED = ("cam3", "cam6")
+LLCM_CAMERAS = {"vis": tuple(range(1, 10)), "nir": (1, 2, 4, 5, 6, 7, 8, 9)}
+"""Those that the authors test with, by modality; there is no near-infrared camera 3."""
 INFRARED_NAME = re.compile(r"infrared|thermal|(?<![a-z])(?:n|f|sw|mw|lw)?ir(?![a-z])", re.IGNORECASE)
 """Camera names that say infrared: `ir1`, `cam3_nir`, `thermal`, but not `stairs`."""
-LISTED = 3
-"""As many places are named in an error; of the others the number."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read_split(source: Source, root: Path, number: int = 1) -> Split:
 
 
 def check(split: Split, root: Path, *, searched: bool) -> None:
-    """Raises DatasetError for a part without identities, pictures in both parts, and identities of one modality.
+    """Raises DatasetError for a part without identities, pictures or persons in both, and identities of one modality.
 
     searched: whether identities of one modality are refused in the test part too. The published protocols leave
     queries without a right answer out; nothing else may have any.
@@ -95,6 +96,9 @@ def check(split: Split, root: Path, *, searched: bool) -> None:
     both = {picture.path for picture in split.train} & {picture.path for picture in split.test}
     if both:
         faults.append(f"{len(both)} pictures are trained on and tested, {min(both).name} for one")
+    people = {picture.identity for picture in split.train} & {picture.identity for picture in split.test}
+    if people:
+        faults.append(f"{len(people)} identities are trained on and tested: {some(sorted(people))}")
     for word, part in (("train on", split.train), ("test", split.test if searched else ())):
         lone = one_modality(part)
         if lone:
@@ -132,14 +136,27 @@ def read_sysu(source: Source, root: Path, number: int) -> Split:
 
 
 def read_regdb(source: Source, root: Path, number: int) -> Split:
-    """RegDB: one of its ten lists of visible and thermal pictures. Raises BrokenLabels, MissingPicture."""
+    """RegDB: one of its ten lists of visible and thermal pictures. Raises BrokenLabels, MissingPicture.
+
+    A label counts within its list; a person is named by the folder, which is the same in all ten splits.
+    """
     cameras = ("visible", "thermal")
     lists = {part: [f"idx/{part}_{camera}_{number}.txt" for camera in cameras] for part in ("train", "test")}
-    return Split(*(listed(root, lists[part], cameras) for part in ("train", "test")))
+    return Split(*(by_folder(listed(root, lists[part], cameras), root) for part in ("train", "test")))
+
+
+def by_folder(pictures: Sequence[Picture], root: Path) -> tuple[Picture, ...]:
+    """The same pictures with their folder as identity. Raises BrokenLabels where labels and folders do not agree."""
+    pairs = {(picture.identity, picture.path.parent.name) for picture in pictures}
+    labels, folders = ({pair[place] for pair in pairs} for place in (0, 1))
+    if not len(pairs) == len(labels) == len(folders):
+        why = f"{len(labels)} labels and {len(folders)} folders make {len(pairs)} pairs"
+        raise BrokenLabels("folders are not persons", where=str(root), why=why, fix="restore the lists in idx")
+    return tuple(replace(picture, identity=picture.path.parent.name) for picture in pictures)
 
 
 def read_llcm(source: Source, root: Path, number: int) -> Split:
-    """LLCM: training pictures as listed; tested is every picture of the identities of test_id.txt.
+    """LLCM: training pictures as listed; tested is every picture of the identities of test_id.txt by LLCM_CAMERAS.
 
     Raises BrokenLabels, MissingPicture.
     """
@@ -148,8 +165,8 @@ def read_llcm(source: Source, root: Path, number: int) -> Split:
     found = [
         Picture(path, identity, camera.name, modality == "nir")
         for identity in sorted(set(identities))
-        for modality in ("vis", "nir")
-        for camera in sorted((root / f"test_{modality}").glob("cam*"))
+        for modality, numbers in LLCM_CAMERAS.items()
+        for camera in (root / f"test_{modality}" / f"cam{number}" for number in numbers)
         for path in pictures_in(camera / identity)
     ]
     return Split(train, seen(found, identities, root))
@@ -162,15 +179,15 @@ def read_plain(source: Source, root: Path, number: int) -> Split:
     """
     found = [
         Picture(path, person.name, camera.name, is_infrared(camera.name, source.infrared))
-        for person in sorted(path for path in root.iterdir() if path.is_dir())
-        for camera in sorted(path for path in person.iterdir() if path.is_dir())
+        for person in folders_in(root)
+        for camera in folders_in(person)
         for path in pictures_in(camera)
     ]
     names = sorted({picture.identity for picture in found})
     chosen = root / "test_ids.txt"
     tested = names[source.test_every - 1 :: source.test_every]
     if chosen.is_file():
-        tested = text_of(chosen).split()
+        tested = read_names(chosen)
         seen([picture for picture in found if picture.identity in set(tested)], tested, root)
     return Split(*(tuple(p for p in found if (p.identity in set(tested)) is test) for test in (False, True)))
 
@@ -186,7 +203,12 @@ def is_infrared(camera: str, named: Sequence[str]) -> bool:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures directly in a folder, sorted; none where it is not there."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS)
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders directly in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def listed(root: Path, lists: Sequence[str], cameras: Sequence[str]) -> tuple[Picture, ...]:
@@ -194,18 +216,11 @@ def listed(root: Path, lists: Sequence[str], cameras: Sequence[str]) -> tuple[Pi
 
     Raises BrokenLabels, MissingPicture, EscapingPath.
     """
-    found, faults = [], []
-    for name, camera, heat in zip(lists, cameras, (False, True), strict=True):
-        for number, line in enumerate(text_of(root / name).splitlines(), start=1):
-            words = line.rsplit(maxsplit=1)
-            if words and not (len(words) == 2 and words[1].isdecimal()):
-                faults.append(f"{name} line {number} is {line!r}")
-            elif words:
-                place = root / contained(words[0], f"{root / name} line {number}")
-                found.append(Picture(place, words[1], numbered_camera(place.name, camera), heat))
-    if faults:
-        why = f"{len(faults)} lines are not `path label`: {some(faults)}"
-        raise BrokenLabels("a list that cannot be read", where=str(root), why=why, fix="restore the lists")
+    found = [
+        Picture(root / place, label, numbered_camera(Path(place).name, camera), heat)
+        for rows, camera, heat in zip(read_rows(root, lists), cameras, (False, True), strict=True)
+        for place, label in rows
+    ]
     absent = [str(picture.path.relative_to(root)) for picture in found if not picture.path.is_file()]
     if absent:
         why = f"{len(absent)} of {len(found)} listed pictures are not there: {some(absent)}"
@@ -228,28 +243,3 @@ def seen(found: Sequence[Picture], identities: Sequence[str], root: Path) -> tup
         fix = "unpack the whole dataset, or correct the list"
         raise MissingPicture("listed identities are missing", where=str(root), why=why, fix=fix)
     return tuple(found)
-
-
-def read_ids(path: Path) -> list[str]:
-    """Identities of a file of numbers between commas, as four digits. Raises BrokenLabels."""
-    words = text_of(path).replace(",", " ").split()
-    wrong = [word for word in words if not word.isdecimal()]
-    if wrong:
-        fix = "restore the file; it holds numbers between commas"
-        raise BrokenLabels("not a list of identities", where=str(path), why=f"it holds {some(wrong)}", fix=fix)
-    return [f"{int(word):04d}" for word in words]
-
-
-def text_of(path: Path) -> str:
-    """The text of a list. Raises BrokenLabels where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fix = "restore it from the dataset's archive"
-        raise BrokenLabels("a list cannot be read", where=str(path), why=str(error), fix=fix) from None
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")

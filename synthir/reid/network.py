@@ -203,6 +203,12 @@ def initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
+def check_start(size: Size, path: Path) -> None:
+    """Whether `start_from` will do it. Raises ConfigError as that does."""
+    with torch.random.fork_rng():
+        start_from(ReID(size, 2, non_local=False), size, path)
+
+
 def start_from(network: ReID, size: Size, path: Path) -> None:
     """Take ImageNet weights of a ResNet of that size from a file: shared stages, and the first layers twice.
 

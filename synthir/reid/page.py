@@ -22,14 +22,16 @@ from ..images import UInt8
 from ..intervals import Estimate
 from .arms import BASELINE, CONTROL
 from .protocol import FIGURES
-from .result import Table, span
+from .result import Table, span, unit_of
 from .runs import Run
 
 HEADS = {"rank1": "R1", "rank5": "R5", "rank10": "R10", "rank20": "R20", "map": "mAP", "minp": "mINP"}
 FOOT = (
-    "All in per cent. ± is the 95 % interval over seeds, or over splits if there are several; each value is the mean "
-    "over gallery draws. Differences are paired by seed; in brackets their 95 % interval over the persons searched for."
+    "All in per cent. ± is the 95 % interval over {unit}s; each value is the mean over gallery draws. Differences are "
+    "paired by {unit}; in brackets their 95 % intervals over the persons searched for, and over both."
 )
+
+SHEET = "Each row a person: visible, in grey, one channel, the generator's infrared if an arm has one, real infrared."
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ class Report:
     """What the claims are about, e.g. a dataset and search."""
     settings: str
     """The resolved configuration, TOML."""
+    shown: str
+    """Whose pictures the sheet holds, and what that means for who passes it on."""
 
 
-def write_report(out: Path, report: Report, sheet: UInt8) -> str:
-    """Write everything into `out`, result.json last; gives the tables as Markdown. sheet: RGB, see `sheet_of`."""
+def write_report(out: Path, report: Report, sheet: UInt8 | None) -> str:
+    """Write everything into `out`, result.json last; gives the tables as Markdown. sheet: pictures to show, RGB."""
     text = markdown(report)
     write_atomic(out / "table.md", text.encode())
     write_atomic(out / "result.csv", spreadsheet(report.runs).encode())
@@ -78,11 +82,14 @@ def tidy(value: Any) -> Any:
 
 
 def markdown(report: Report) -> str:
-    """A table a search, one of the intervals over draws, and the claims."""
+    """A table a search, another of its intervals over draws, and the claims."""
     parts = []
     for table in report.tables:
         parts += [f"{title(table)}\n\n{gain_tables.markdown(main_table(table))}"]
-    parts += [FOOT, f"Intervals over gallery draws:\n\n{gain_tables.markdown(draws_table(report.tables[0]))}"]
+    parts.append(FOOT.format(unit=unit_of(report.runs)))
+    for table in report.tables:
+        over = f"Intervals over gallery draws, {table.search}"
+        parts.append(f"{over}:\n\n{gain_tables.markdown(draws_table(table))}")
     parts += [f"Claims of others, {report.claims_of}:\n\n{gain_tables.markdown(claims_table(report))}"]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -102,7 +109,8 @@ def main_table(table: Table) -> gain_tables.Table:
         cells = [per_cent(line.figures[name]) for name in FIGURES]
         for control in (CONTROL, BASELINE):
             one = known.get((line.arm, control))
-            cells.append(f"{signed(one.seeds)} ({span(one.identities)})" if one else "-")
+            spans = f"{span(one.identities)}; {span(one.both)}" if one else ""
+            cells.append(f"{signed(one.seeds)} ({spans})" if one else "-")
         rows.append((line.arm, *cells))
     return gain_tables.Table(heads, tuple(rows))
 
@@ -143,22 +151,21 @@ def spreadsheet(runs: Sequence[Run]) -> str:
     return text.getvalue()
 
 
-def page(report: Report, sheet: UInt8) -> str:
+def page(report: Report, sheet: UInt8 | None) -> str:
     """One HTML file without scripts or anything from elsewhere."""
     name = "Was it worth it: persons searched for across visible and infrared"
     first, *rest = report.verdict
     said = "".join(f"<p>{escape(one)}</p>" for one in rest)
-    data = b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
     parts = [
         f'<h1>{name}</h1><div class="verdict"><p class="first">{escape(first)}</p>{said}</div>',
         *(f"<h2>{escape(t.search)}</h2>{gain_tables.html(main_table(t))}" for t in report.tables),
-        f'<p class="faint">{FOOT}</p>',
+        f'<p class="faint">{FOOT.format(unit=unit_of(report.runs))}</p>',
         bar_chart(report),
         f"<h2>Claims of others, {escape(report.claims_of)}</h2>{gain_tables.html(claims_table(report))}",
-        f"<h2>Intervals over gallery draws</h2>{gain_tables.html(draws_table(report.tables[0]))}",
+        "<h2>Intervals over gallery draws</h2>",
+        *(f"<h3>{escape(t.search)}</h3>{gain_tables.html(draws_table(t))}" for t in report.tables),
         loss_curves(report.runs),
-        f'<h2>What the arms see</h2><p class="faint">{escape(SHEET)}</p>',
-        f'<img alt="training pictures" src="data:image/png;base64,{data}">',
+        pictures(sheet, report.shown) if sheet is not None else "",
         f"<details><summary>Settings</summary><pre>{escape(report.settings)}</pre></details>",
     ]
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{name}</title>'
@@ -166,8 +173,15 @@ def page(report: Report, sheet: UInt8) -> str:
     return f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n'
 
 
+def pictures(sheet: UInt8, shown: str) -> str:
+    """What the arms see, and whose pictures those are."""
+    data = b64encode(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes()).decode()
+    image = f'<img alt="training pictures" src="data:image/png;base64,{data}">'
+    return f'<h2>What the arms see</h2><p>{escape(shown)}</p><p class="faint">{escape(SHEET)}</p>{image}'
+
+
 def bar_chart(report: Report) -> str:
-    """mAP of each arm in the main search, its interval over seeds and a dot a run."""
+    """mAP of each arm in the main search, its interval over seeds or splits and a dot a run."""
     main, rows = report.tables[0], []
     for line in report.tables[0].lines:
         runs = [run.found[main.search].scores for run in report.runs if run.arm == line.arm]
@@ -175,7 +189,8 @@ def bar_chart(report: Report) -> str:
         style = "control" if line.arm in (CONTROL, BASELINE) else "arm"
         rows.append(Bar(line.arm, line.figures["map"], dots, style))
     mark = next((row.estimate.value for row in rows if row.name == CONTROL), math.nan)
-    return charts.bars(rows, f"mAP, {main.search}: mean, 95 % interval over seeds, a dot a run", mark)
+    unit = unit_of(report.runs)
+    return charts.bars(rows, f"mAP, {main.search}: mean, 95 % interval over {unit}s, a dot a run", mark)
 
 
 def loss_curves(runs: Sequence[Run]) -> str:
@@ -187,11 +202,3 @@ def loss_curves(runs: Sequence[Run]) -> str:
         mean = np.mean([one[: min(map(len, losses))] for one in losses], axis=0).tolist()
         drawn.append((arm, [*lines, Line(tuple((float(x), y) for x, y in enumerate(mean)), "curve")]))
     return charts.panels(drawn, "Training loss; thin: runs, thick: their mean", "hundredths of the steps")
-
-
-SHEET = "Each row a person: visible, in grey, one channel, the generator's infrared if an arm has one, real infrared."
-
-
-def sheet_of(rows: Sequence[Sequence[UInt8]]) -> UInt8:
-    """Pictures (H, W, 3) of one size in rows, RGB."""
-    return np.vstack([np.hstack([np.pad(one, ((2, 2), (2, 2), (0, 0))) for one in row]) for row in rows])

@@ -180,3 +180,12 @@ def ranked(
 def place_of_first(seen: NDArray[np.generic], right: Bool) -> int:
     """How many other identities come before the right one."""
     return len(np.unique(seen[: int(right.argmax())]))
+
+
+def unanswered(search: Search, test: Sequence[Picture]) -> list[int]:
+    """Numbers of the queries that have no right answer in the gallery; in every draw they are the same."""
+    identities = np.array([picture.identity for picture in test], dtype=object)
+    gallery = search.galleries[0]
+    right = identities[search.queries][:, None] == identities[gallery][None]
+    answered = (right & ~skipped(search.skips, test, search.queries, gallery)).any(axis=1)
+    return [int(number) for number in search.queries[~answered]]

@@ -46,6 +46,7 @@ class Rendered:
         at_least(1, visible=self.visible, infrared=self.infrared, each=self.each)
         at_least(32, height=self.height, width=self.width)
         at_least(4, identities=self.identities)
+        at_least(0, seed=self.seed)
 
 
 def draw_dataset(config: Rendered, folder: Path) -> None:

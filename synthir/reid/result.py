@@ -3,15 +3,21 @@
 over seeds        95 % t interval; each value is the mean over gallery draws. With several splits, over splits.
 over draws        95 % t interval over the gallery draws; each value is the mean over seeds
 over identities   95 % bootstrap over the persons searched for; the difference of means over seeds
+over both         the same with the seeds, or splits, redrawn too
+
+A difference is claimed where the intervals over seeds, over persons and over both are on its side of zero.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from ..intervals import Estimate, mean_interval, paired_difference, percentiles
+from ..metrics import Float64
+from ..verdict import holds
 from .arms import BASELINE, CONTROL
 from .protocol import FIGURES
 from .runs import Run
@@ -31,14 +37,16 @@ class Difference:
     seeds: Estimate
     identities: Estimate
     """The same difference with its interval over the persons searched for."""
+    both: Estimate
+    """The same with the interval over persons and seeds, both redrawn."""
     rank1: Estimate
     """Of rank 1, over seeds."""
 
     @property
     def proven(self) -> bool:
-        """Whether it holds over seeds and over persons."""
+        """Whether it holds over seeds, over persons and over both."""
         enough = self.seeds.count >= LEAST_SEEDS
-        return enough and all(e.low > 0.0 or e.high < 0.0 for e in (self.seeds, self.identities))
+        return enough and all(holds(one, self.seeds.value) for one in (self.seeds, self.identities, self.both))
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,14 @@ def line(arm: str, search: str, runs: Sequence[Run]) -> Line:
     return Line(arm, figures, {name: mean_interval(by_draw(runs, search, name)) for name in FIGURES})
 
 
+def unit_of(runs: Sequence[Run]) -> Literal["seed", "split"]:
+    """What the independent values are of: splits if there are several."""
+    return "split" if len({run.split for run in runs}) > 1 else "seed"
+
+
 def units(runs: Sequence[Run], search: str, figure: str) -> list[float]:
     """The independent values of an arm, in the order of the runs: one a seed, or one a split if there are several."""
-    by = "split" if len({run.split for run in runs}) > 1 else "seed"
+    by = unit_of(runs)
     groups: dict[int, list[float]] = {}
     for run in runs:
         mean = float(np.mean([getattr(score, figure) for score in run.found[search].scores]))
@@ -110,39 +123,55 @@ def by_draw(runs: Sequence[Run], search: str, figure: str) -> list[float]:
 def difference(search: str, arm: Sequence[Run], control: Sequence[Run]) -> Difference:
     """An arm and a control, paired by seed and split."""
     over = [paired_difference(*(units(runs, search, name) for runs in (arm, control))) for name in ("map", "rank1")]
-    spread = over_identities(search, arm, control, over[0].value)
-    return Difference(arm[0].arm, control[0].arm, over[0], spread, over[1])
+    spread, both = over_identities(search, arm, control, over[0].value)
+    return Difference(arm[0].arm, control[0].arm, over[0], spread, both, over[1])
 
 
-def over_identities(search: str, arm: Sequence[Run], control: Sequence[Run], value: float) -> Estimate:
-    """A difference of mAP with its bootstrap interval over the persons searched for, the same ones for both arms."""
-    sums, counts = (precision(runs, search, 0) for runs in (arm, control)), precision(arm, search, 1)
-    ours, theirs = sums
+def over_identities(search: str, arm: Sequence[Run], control: Sequence[Run], value: float) -> tuple[Estimate, Estimate]:
+    """A difference of mAP with its bootstrap intervals over the persons searched for, the same ones for both arms, and
+    over persons and seeds (or splits)."""
+    people = sorted({person for run in arm for person in run.found[search].precision})
+    gain = precision(arm, search, people, 0) - precision(control, search, people, 0)
+    counts = precision(arm, search, people, 1)
     rng = np.random.default_rng(0)
-    picks = rng.integers(len(counts), size=(DRAWS, len(counts)))
-    drawn = (ours[picks].sum(1) - theirs[picks].sum(1)) / np.maximum(counts[picks].sum(1), 1.0)
-    return percentiles(value, drawn)
+    persons, seeds = redrawn(len(people), rng), redrawn(len(gain), rng)
+    over = [
+        np.divide((times @ gain * persons).sum(1), np.maximum((times @ counts * persons).sum(1), 1.0))
+        for times in (np.ones_like(seeds), seeds)
+    ]
+    return percentiles(value, over[0]), percentiles(value, over[1])
 
 
-def precision(runs: Sequence[Run], search: str, place: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Of each person, of a split of its own where there are several, the sum over seeds of precisions or counts."""
-    sums: dict[tuple[int, str], float] = {}
+def redrawn(count: int, rng: np.random.Generator) -> Float64:
+    """How often each of `count` is in each draw with replacement, (DRAWS, count)."""
+    picks = rng.integers(count, size=(DRAWS, count))
+    return np.stack([np.bincount(pick, minlength=count) for pick in picks]).astype(np.float64)
+
+
+def precision(runs: Sequence[Run], search: str, people: Sequence[str], place: int) -> Float64:
+    """Of each seed or split, and each person, the sum of precisions (place 0) or their number (1): (units, people).
+
+    A person who is tested in several splits is one person.
+    """
+    by, column = unit_of(runs), {person: number for number, person in enumerate(people)}
+    rows: dict[int, Float64] = {}
     for run in runs:
-        for identity, pair in run.found[search].precision.items():
-            key = (run.split, identity)
-            sums[key] = sums.get(key, 0.0) + pair[place]
-    return np.array([value for _, value in sorted(sums.items())])
+        row = rows.setdefault(getattr(run, by), np.zeros(len(people)))
+        for person, pair in run.found[search].precision.items():
+            row[column[person]] += pair[place]
+    return np.stack(list(rows.values()))
 
 
 def verdict(found: Sequence[Table], runs: Sequence[Run], *, rendered: bool) -> tuple[str, ...]:
     """Sentences, the weightiest first; the main search and mAP decide."""
     main = found[0]
     against = [one for one in main.differences if one.control == CONTROL and one.arm != BASELINE]
-    said = [headline(against, main.search), *on_seeds(runs), *on_fairness(runs)]
+    unit = unit_of(runs)
+    said = [headline(against, main.search), *on_units(runs, unit), *on_fairness(runs)]
     if rendered:
         said.append("The persons are drawn: this shows that the recipe works and tells nothing about real cameras.")
-    said += [on_arm(one) for one in sorted(against, key=lambda one: -one.seeds.value)]
-    said += [on_arm(one) for one in main.differences if one.control == BASELINE and one.arm == CONTROL]
+    said += [on_arm(one, unit) for one in sorted(against, key=lambda one: -one.seeds.value)]
+    said += [on_arm(one, unit) for one in main.differences if one.control == BASELINE and one.arm == CONTROL]
     return (*said, "Intervals are 95 % each and not corrected for the number of arms.")
 
 
@@ -154,11 +183,13 @@ def headline(against: Sequence[Difference], search: str) -> str:
     return (first or f"No measurable gain over {CONTROL} in {search}.") + last
 
 
-def on_seeds(runs: Sequence[Run]) -> list[str]:
-    """Said where there are too few runs to claim anything."""
-    count = max(len({run.seed for run in runs}), len({run.split for run in runs}))
-    few = f"{count} seed proves nothing" if count == 1 else f"{count} seeds prove nothing"
-    return [f"Not proven: {few}, {LEAST_SEEDS} are the least."] if count < LEAST_SEEDS else []
+def on_units(runs: Sequence[Run], unit: str) -> list[str]:
+    """Said where there are too few runs to claim anything, and of splits that share persons."""
+    count = len({getattr(run, unit) for run in runs})
+    few = f"{count} {unit} proves nothing" if count == 1 else f"{count} {unit}s prove nothing"
+    said = [f"Not proven: {few}, {LEAST_SEEDS} are the least."] if count < LEAST_SEEDS else []
+    shared = "The splits share persons and are not independent: intervals over splits are too narrow."
+    return [*said, shared] if unit == "split" else said
 
 
 def on_fairness(runs: Sequence[Run]) -> list[str]:
@@ -169,12 +200,13 @@ def on_fairness(runs: Sequence[Run]) -> list[str]:
     return ["Not all arms of one seed began with the same weights."] if any(len(s) > 1 for s in starts.values()) else []
 
 
-def on_arm(one: Difference) -> str:
+def on_arm(one: Difference, unit: str) -> str:
     """One arm against a control."""
     word = f"{'gain over' if one.seeds.value > 0 else 'worse than'}" if one.proven else "no measurable difference to"
     return (
-        f"{one.arm}: {word} {one.control}, mAP {points(one.seeds.value)} points ({span(one.seeds)} over seeds, "
-        f"{span(one.identities)} over persons), rank 1 {points(one.rank1.value)} ({span(one.rank1)} over seeds)."
+        f"{one.arm}: {word} {one.control}, mAP {points(one.seeds.value)} points ({span(one.seeds)} over {unit}s, "
+        f"{span(one.identities)} over persons, {span(one.both)} over both), "
+        f"rank 1 {points(one.rank1.value)} ({span(one.rank1)} over {unit}s)."
     )
 
 

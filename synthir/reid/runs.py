@@ -1,17 +1,19 @@
 """The trainings of a comparison: every arm with every seed on every split, each done once and kept in its folder.
 
-<out>/runs/01-baseline-seed1/run.json       written last; what is there is done
-                             weights.safetensors
+<out>/inputs.json                               all that shapes the trainings; further arms, seeds and splits may join
+<out>/runs/baseline-1f2e3d-seed1/run.json       written last; what is there is done
+                                 weights.safetensors
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import torch
 
+from .. import config as configuration
 from ..errors import TrainingError
 from ..files import sha256_bytes, sha256_file, write_atomic
 from .arms import Arm
@@ -19,7 +21,7 @@ from .batches import Trial
 from .data import Layout, Split
 from .protocol import Searched, run_search, searches
 from .synthetic import Generator, convert_all
-from .training import Training, features_of, finish, train
+from .training import WEIGHTS, Training, features_of, forget_states, packed, train
 
 RUN, INPUTS = "run.json", "inputs.json"
 
@@ -44,8 +46,6 @@ class Run(msgspec.Struct, frozen=True):
 class Cell:
     """What one run is of."""
 
-    number: int
-    """Of the arm, from 1."""
     arm: Arm
     seed: int
     split: int
@@ -54,7 +54,8 @@ class Cell:
     def name(self) -> str:
         """Of its folder."""
         slug = re.sub(r"[^a-z0-9]+", "-", self.arm.name.lower()).strip("-")
-        return f"{self.number:02d}-{slug}-seed{self.seed}" + (f"-split{self.split}" if self.split != 1 else "")
+        mark = sha256_bytes(self.arm.name.encode())[:6]
+        return f"{slug}-{mark}-seed{self.seed}" + (f"-split{self.split}" if self.split != 1 else "")
 
 
 @dataclass(frozen=True)
@@ -70,69 +71,85 @@ class Bench:
     data: Path
     out: Path
     device: torch.device
-    notes: tuple[str, ...] = ()
-    """What a reader of the figures must know."""
+    synthetic: Mapping[Generator, Mapping[Path, Path]]
+    """Of each generator, where the infrared of each visible training picture lies."""
 
 
 def cells(arms: Sequence[Arm], seeds: Sequence[int], splits: Sequence[int]) -> Iterator[Cell]:
     """Every run, in the order it is done: all arms of a seed before the next one, so that pairs are early whole."""
     for split in splits:
         for seed in seeds:
-            for number, arm in enumerate(arms, start=1):
-                yield Cell(number, arm, seed, split)
+            for arm in arms:
+                yield Cell(arm, seed, split)
 
 
 def run_cell(bench: Bench, cell: Cell, tell: Callable[[int], None]) -> Run:
     """Train, search, keep; or read what was kept. Raises what training and converting do."""
     folder = bench.out / "runs" / cell.name
     if (folder / RUN).is_file():
+        forget_states(folder)  # a kill may have left some
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Run)
     split = bench.splits[cell.split]
-    trial = Trial(cell.arm, cell.seed, split.train, synthetic_of(bench, cell, split))
+    synthetic = bench.synthetic[bench.generators[cell.arm.name]] if cell.arm.paints else {}
+    trial = Trial(cell.arm, cell.seed, split.train, synthetic)
     learner = train(bench.training, trial, bench.data, folder, bench.device, tell)
     features = features_of(learner.network, bench.training, split.test, bench.device)
     found = {one.name: run_search(one, features, split.test) for one in searches(bench.layout, split.test, bench.draws)}
-    finish(learner, folder)
     minutes = learner.seconds / 60.0
     done = Run(cell.arm.name, cell.seed, cell.split, found, learner.losses, learner.initial, minutes)
+    write_atomic(folder / WEIGHTS, packed(learner.network))
     write_atomic(folder / RUN, msgspec.json.encode(done))
+    forget_states(folder)
     return done
 
 
-def synthetic_of(bench: Bench, cell: Cell, split: Split) -> dict[Path, Path]:
-    """The infrared of all visible training pictures, where the arm needs it."""
-    if not cell.arm.paints:
-        return {}
-    visible = [picture.path for picture in split.train if not picture.infrared]
-    return convert_all(bench.out / "synthetic", bench.generators[cell.arm.name], visible)
+def convert_training(
+    folder: Path, generators: Mapping[str, Generator], splits: Mapping[int, Split]
+) -> dict[Generator, Mapping[Path, Path]]:
+    """The infrared of all visible training pictures by each generator. Raises PictureError, EngineError, NoSpace."""
+    visible = {picture.path for split in splits.values() for picture in split.train if not picture.infrared}
+    return {one: convert_all(folder, one, visible) for one in dict.fromkeys(generators.values())}
 
 
-def claim_inputs(
-    out: Path, splits: Mapping[int, Split], generators: Mapping[str, Generator], weights: Path | None
-) -> None:
-    """Note what a comparison reads; in a folder that is gone on with it must be the same.
+def joined_inputs(out: Path, told: Mapping[str, str]) -> bytes:
+    """What shapes the trainings of a run folder, as its inputs.json is to be: what lies there, and what joins it.
 
-    Pictures count by name and size, weights and engines by their bytes. Raises TrainingError where something differs.
+    told: what `inputs_of` gives. A further arm for one may join. Raises TrainingError where something differs.
     """
-    told = {
-        "pictures": {str(number): digest(split) for number, split in splits.items()},
-        "generators": {arm: generator.sha256 for arm, generator in generators.items()},
-        "weights": sha256_file(weights) if weights else "",
-    }
-    path, data = out / INPUTS, msgspec.json.format(msgspec.json.encode(told), indent=1)
-    if path.is_file() and path.read_bytes() != data:
-        before = msgspec.json.decode(path.read_bytes())
-        why = f"{', '.join(name for name in told if before.get(name) != told[name])} differ"
-        fix = "choose another --out, or put back what was there"
+    path = out / INPUTS
+    before = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.is_file() else {}
+    differing = [name for name, value in told.items() if before.get(name, value) != value]
+    if differing:
+        why, fix = f"it has another {', another '.join(differing)}", "choose another --out, or put back what was there"
         raise TrainingError("another run lies there", where=str(path), why=why, fix=fix)
-    write_atomic(path, data)
+    return msgspec.json.format(msgspec.json.encode({**before, **told}), indent=1)
 
 
-def digest(split: Split) -> str:
-    """One sha256 of the parts, identities, names and sizes of the pictures of a split."""
+def inputs_of(
+    training: Training,
+    draws: int,
+    arms: Sequence[Arm],
+    generators: Mapping[str, Generator],
+    pictures: Mapping[int, str],
+    weights: Path | None,
+    device: torch.device,
+) -> dict[str, str]:
+    """All that shapes a training and its search but the seed, by name. pictures: what `digest` gives of each split."""
+    where = f"cuda, {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
+    told = {"training": configuration.dump(replace(training, weights=None, save_every=1)), "draws": str(draws)}
+    told |= {"weights": sha256_file(weights) if weights else "", "torch": str(torch.__version__), "device": where}
+    told |= {f"split {number}: pictures": one for number, one in pictures.items()}
+    for arm in arms:
+        engine = f"{generators[arm.name].sha256} {generators[arm.name].height}" if arm.paints else ""
+        told[f"arm {arm.name}"] = f"{configuration.dump(replace(arm, generator=''))}{engine}"
+    return told
+
+
+def digest(layout: Layout, split: Split, sha256: Mapping[Path, str]) -> str:
+    """One sha256 of the parts, identities, cameras and bytes of the pictures of a split."""
     lines = [
-        f"{part} {picture.identity} {picture.camera} {picture.path.name} {picture.path.stat().st_size}\n"
+        f"{part} {picture.identity} {picture.camera} {picture.infrared} {sha256[picture.path]}\n"
         for part, pictures in (("train", split.train), ("test", split.test))
         for picture in pictures
     ]
-    return sha256_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+    return sha256_bytes((layout + "".join(lines)).encode("utf-8", "surrogateescape"))

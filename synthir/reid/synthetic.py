@@ -15,12 +15,16 @@ import numpy as np
 from ..audit import Modality
 from ..engine import check_papers
 from ..errors import MissingPicture
-from ..files import sha256_bytes, write_atomic
+from ..files import fsync_folder, sha256_bytes, write_atomic
 from ..images import UInt8, decode, encode
 from ..model import SynthIR
 from ..seen import seen_of, seen_pictures
-from ..shipped import engine_payload, models
+from ..shipped import engine_payload, model_folder, models
+from ..specs import read_generator_spec
 from .data import Picture
+
+FORBIDDEN = "forbid identifying people"
+"""What the card of a shipped model says where the terms of its training pictures do."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Generator:
     """Of its papers' pins: the same for the same engine."""
     height: int
     """Lower pictures are enlarged to this height before it, and their infrared reduced again; pixels."""
+    weights: str
+    """sha256 of the weights that the engine was made of."""
 
     def open(self) -> SynthIR:
         """Ready to run. Raises EngineError."""
@@ -47,9 +53,10 @@ def find_generator(name: str, data: Path, height: int) -> Generator:
     beside = data / name
     own = name not in models() and (beside.exists() or beside.suffix != "")
     payload = engine_payload(str(beside) if own else name)
-    pins = check_papers(payload).files
+    papers = check_papers(payload)
+    pins = papers.files
     digest = sha256_bytes("".join(f"{ending} {pin}\n" for ending, pin in sorted(pins.items())).encode())
-    return Generator(str(payload) if own else name, digest, height)
+    return Generator(str(payload) if own else name, digest, height, papers.weights_sha256)
 
 
 def place_of(folder: Path, generator: Generator, picture: Path) -> Path:
@@ -64,7 +71,7 @@ def place_of(folder: Path, generator: Generator, picture: Path) -> Path:
 def convert_all(folder: Path, generator: Generator, pictures: Iterable[Path]) -> dict[Path, Path]:
     """Convert what is not there yet; gives of each visible picture where its infrared lies.
 
-    Raises PictureError, EngineError, NoSpace. A stopped conversion goes on where it was.
+    Raises PictureError, EngineError, NoSpace. A stopped conversion goes on where it was; what is done is durable.
     """
     places = {picture: place_of(folder, generator, picture) for picture in sorted(set(pictures))}
     missing = [picture for picture, place in places.items() if not place.is_file()]
@@ -72,24 +79,42 @@ def convert_all(folder: Path, generator: Generator, pictures: Iterable[Path]) ->
         with generator.open() as model:
             for picture in missing:
                 rgb = decode(picture.read_bytes(), str(picture))
-                write_atomic(places[picture], encode(painted(model, rgb, generator.height), ".png"), durable=False)
+                write_atomic(places[picture], encode(painted(model, rgb, generator.height), ".png"), named=False)
+        fsync_folder(places[missing[0]].parent)
     return places
 
 
+def forbidding(generator: Generator) -> str:
+    """The shipped model that an engine was made of, if its card says that identifying people is forbidden; or ""."""
+    for name in models():
+        folder = model_folder(name)
+        card = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
+        if FORBIDDEN in card and read_generator_spec(folder / "model.json").weights_sha256 == generator.weights:
+            return name
+    return ""
+
+
+def has_record(generator: Generator) -> bool:
+    """Whether it is known what a generator was trained on. Raises EngineUntrusted."""
+    return seen_of(generator.place) is not None
+
+
 def seen_by(generator: Generator, test: Sequence[Picture]) -> str:
-    """Whether test pictures look like what the generator was trained on, in a sentence; nothing where none does.
+    """How many test pictures look like what the generator was trained on; nothing where none does, or none is known.
 
     Whole pictures are compared: a person cut out of a picture it saw is not found. Raises PictureError.
     """
     seen = seen_of(generator.place)
-    if seen is None:
-        return f"Whether {generator.place} was trained on test pictures is not known: it has no record."
     kinds: tuple[tuple[bool, Modality], ...] = ((False, "visible"), (True, "infrared"))
-    known = [m for heat, kind in kinds for m in seen_pictures(seen, [p.path for p in test if p.infrared is heat], kind)]
+    known = [
+        match
+        for heat, kind in kinds
+        for match in (seen_pictures(seen, [p.path for p in test if p.infrared is heat], kind) if seen else ())
+    ]
     if not known:
         return ""
     nearest = f"{known[0].picture.name} for one, {known[0].distance} of 256 bits apart"
-    return f"{len(known)} of {len(test)} test pictures look like ones {generator.place} was trained on, {nearest}."
+    return f"{len(known)} of {len(test)} test pictures look like ones {generator.place} was trained on, {nearest}"
 
 
 def painted(model: SynthIR, rgb: UInt8, height: int) -> UInt8:

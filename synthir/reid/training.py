@@ -18,7 +18,7 @@ from safetensors.torch import save
 from ..checkpoint import STATE, load_state, save_state
 from ..config import at_least, refuse
 from ..errors import TrainingError
-from ..files import sha256_bytes, write_atomic
+from ..files import sha256_bytes
 from .augment import Float32, planes
 from .batches import Batch, Shelf, Trial, load
 from .data import Picture
@@ -73,7 +73,10 @@ class Training:
         at_least(2, identities=self.identities, pictures=self.pictures)
         at_least(16, height=self.height, width=self.width)
         at_least(0, pad=self.pad, learning_rate=self.learning_rate, backbone_rate=self.backbone_rate)
-        refuse(*([f"erase is {self.erase}, expected 0 to 1"] if not 0.0 <= self.erase <= 1.0 else []))
+        shares = {"erase": (self.erase,), "drops": self.drops}
+        faults = [f"{n} is {v}, expected 0 to 1" for n, all_of in shares.items() for v in all_of if not 0.0 <= v <= 1.0]
+        faults += [f"warmup is {self.warmup}, expected at most steps"] if self.warmup > self.steps else []
+        refuse(*faults)
 
     def rate(self, step: int) -> float:
         """The learning rate of neck and head at a step, counted from 0."""
@@ -136,9 +139,8 @@ def train(
     return learner
 
 
-def finish(learner: Learner, folder: Path) -> None:
-    """Leave the weights alone in the folder, without the state to go on from."""
-    write_atomic(folder / WEIGHTS, packed(learner.network))
+def forget_states(folder: Path) -> None:
+    """Delete the states to go on from, once all that a training found is kept."""
     for old in (folder / STATE, *folder.glob("state-*.safetensors")):
         old.unlink(missing_ok=True)
 
@@ -167,7 +169,7 @@ def learn(learner: Learner, training: Training, batch: Batch, step: int) -> None
     rate = training.rate(step)
     for group, share in zip(learner.optimiser.param_groups, (1.0, training.backbone_rate), strict=True):
         group["lr"] = rate * share
-    labels = torch.cat([batch.labels, batch.labels]).to(device)
+    labels = batch.labels.to(device)
     learner.network.train()
     pooled, logits = learner.network(batch.visible.to(device), batch.infrared.to(device))
     loss = identity_loss(logits, labels) + weighted_triplet(pooled, labels)
@@ -191,7 +193,7 @@ def note(losses: list[float], value: float, step: int, steps: int) -> None:
 
 
 def features_of(network: ReID, training: Training, pictures: Sequence[Picture], device: torch.device) -> Float32:
-    """What pictures are searched by, (N, D), each of length one."""
+    """What pictures are searched by, (N, D), each of length one. Raises TrainingError where one is no number."""
     network.eval()
     shelf = Shelf(training.height, training.width, limit=0)
     found: list[Float32] = [np.empty(0, np.float32)] * len(pictures)
@@ -204,4 +206,9 @@ def features_of(network: ReID, training: Training, pictures: Sequence[Picture], 
                 rows = network.features(batch, infrared=heat).cpu().numpy()
             for number, row in zip(part, rows, strict=True):
                 found[number] = row
-    return np.stack(found)
+    features = np.stack(found)
+    if not np.isfinite(features).all():
+        wrong = str(pictures[int(np.argmin(np.isfinite(features).all(axis=1)))].path)
+        fix = "lower training.learning_rate, and take another --out or delete that run's folder"
+        raise TrainingError("features are not finite", where=wrong, why="the network has diverged", fix=fix)
+    return features
