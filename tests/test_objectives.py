@@ -14,6 +14,8 @@ from tests import tiny
 
 mend_torchvision()  # torchmetrics imports it where it is installed
 theirs = importlib.import_module("torchmetrics.functional.image")
+their_ssim = theirs.structural_similarity_index_measure
+their_ms_ssim = theirs.multiscale_structural_similarity_index_measure
 
 
 def pictures(seed: int, *shape: int) -> torch.Tensor:
@@ -58,7 +60,7 @@ def test_gradient_sees_edges_and_no_offset() -> None:
 def test_structure_is_one_minus_ssim() -> None:
     real = pictures(2, 1, 1, 256, 256)
     made = 0.7 * real + 0.3 * pictures(3, 1, 1, 256, 256)
-    other = theirs.structural_similarity_index_measure(made, real, gaussian_kernel=False, kernel_size=7, data_range=2.0)
+    other = their_ssim(made, real, gaussian_kernel=False, kernel_size=7, data_range=2.0)
     assert isinstance(other, torch.Tensor)
     assert objectives.structure(made, real).item() == pytest.approx(1.0 - other.item(), abs=1e-3)
     assert objectives.structure(real, real).item() == pytest.approx(0.0, abs=1e-6)
@@ -96,9 +98,7 @@ def alike(seed: int, *shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("shape", [(2, 1, 64, 80), (1, 3, 33, 21), (1, 1, 8, 8)], ids=str)
 def test_ssim_is_that_of_torchmetrics(shape: tuple[int, ...]) -> None:
     made, real = alike(6, *shape)
-    other = theirs.structural_similarity_index_measure(
-        made + 1.0, real + 1.0, sigma=1.5, kernel_size=11, data_range=2.0
-    )
+    other = their_ssim(made + 1.0, real + 1.0, sigma=1.5, kernel_size=11, data_range=2.0)
     assert isinstance(other, torch.Tensor)
     assert objectives.ssim_loss(made, real).item() == pytest.approx(1.0 - other.item(), abs=1e-5)
     assert objectives.ssim_loss(real, real).item() == pytest.approx(0.0, abs=1e-6)
@@ -116,11 +116,9 @@ def test_ms_ssim_is_that_of_torchmetrics_with_as_many_scales_as_fit(side: int, s
     weights = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)[:scales]
     shares = tuple(weight / sum(weights) for weight in weights)
     if scales == 1:
-        other = theirs.structural_similarity_index_measure(made + 1.0, real + 1.0, sigma=1.5, data_range=2.0)
+        other = their_ssim(made + 1.0, real + 1.0, sigma=1.5, data_range=2.0)
     else:
-        other = theirs.multiscale_structural_similarity_index_measure(
-            made + 1.0, real + 1.0, data_range=2.0, betas=shares
-        )
+        other = their_ms_ssim(made + 1.0, real + 1.0, data_range=2.0, betas=shares)
     assert isinstance(other, torch.Tensor)
     assert objectives.ms_ssim_loss(made, real).item() == pytest.approx(1.0 - other.item(), abs=1e-5)
 
