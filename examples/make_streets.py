@@ -3,8 +3,8 @@
     python examples/make_streets.py streets
     synthir recipe run detector_gain --config detector_gain_smoke --data streets --out runs/smoke
 
-Three streets: `a` to train on, `b` to validate, `c` to test. By night people are dark or bright as they are dressed, lamps
-are bright and people are hot; in infrared people and engines are bright, lamps are not. Drawn from seeds, free to use.
+Three streets by night: `a` to train on, `b` to validate, `c` to test. In visible light people are dark or bright as they
+are dressed, and lamps are bright; in infrared people are bright and lamps are not. Drawn from seeds, free to use.
 """
 
 import json
