@@ -3,7 +3,7 @@
     python examples/make_streets.py streets
     synthir recipe run detector_gain --config detector_gain_smoke --data streets --out runs/smoke
 
-Three streets by night: `a` to train on, `b` to validate, `c` to test. In visible light people are dark or bright as they
+Streets by night: `a` to train on, `b` to validate, `c` to test. In visible light people are dark or bright as they
 are dressed, and lamps are bright; in infrared people are bright and lamps are not. Drawn from seeds, free to use.
 """
 
