@@ -1,4 +1,4 @@
-"""The drawn streets of examples/make_streets.py, and a comparison on them with a detector that is a function."""
+"""The drawn streets of examples/sample/make_streets.py, and a comparison on them with a detector that is a function."""
 
 import runpy
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 def draw(folder: Path) -> Path:
     """Draw the streets; gives the folder."""
-    runpy.run_path(str(ROOT / "examples/make_streets.py"))["main"](folder)
+    runpy.run_path(str(ROOT / "examples/sample/make_streets.py"))["main"](folder)
     return folder
 
 

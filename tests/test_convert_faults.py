@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import convert, picture_io
+from synthir import convert, gpu_codec, picture_io
 from synthir.convert import Options
 from synthir.engine import Float32
 from synthir.errors import (
@@ -98,7 +98,8 @@ def test_an_engine_that_fails_on_every_picture_ends_the_job(tmp_path: Path, coun
 def test_a_picture_there_is_no_memory_for_costs_one_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
 ) -> None:
-    real = getattr(picture_io, step)
+    home = gpu_codec if step == "decode" else picture_io
+    real = getattr(home, step)
     calls = iter(range(9))
 
     def scarce(*inputs: object) -> object:
@@ -106,7 +107,7 @@ def test_a_picture_there_is_no_memory_for_costs_one_picture(
             raise error
         return real(*inputs)
 
-    monkeypatch.setattr(picture_io, step, scarce)
+    monkeypatch.setattr(home, step, scarce)
     manifest = converted(hand_made(tmp_path / "src", 6), tmp_path / "out", Options(workers=1))
     assert [(line.code, "--max-side" in line.message) for line in manifest.refused] == [("SIR303", True)]
     assert len(manifest.pictures) == 5

@@ -1,6 +1,6 @@
 """Draws streets in visible light and infrared with boxes of people, for a first run of recipes/detector_gain.py.
 
-    python examples/make_streets.py streets
+    python examples/sample/make_streets.py streets
     synthir recipe run detector_gain --config detector_gain_smoke --data streets --out runs/smoke
 
 Streets by night: `a` to train on, `b` to validate, `c` to test. In visible light people are dark or bright as they
