@@ -6,6 +6,7 @@ from typing import Any, cast
 import click
 
 from . import console
+from .errors import UsageError
 
 PATH = click.Path(path_type=Path)
 OUT = click.option("--out", type=PATH, required=True, help="Folder of the run; the model is OUT/model.")
@@ -65,7 +66,7 @@ def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
 @click.command()
 @click.argument("name")
 @click.option("--infrared", type=PATH, required=True, help="Folder of your camera's infrared pictures.")
-@click.option("--visible", type=PATH, required=True, help="Folder of visible pictures such as you will convert.")
+@click.option("--visible", type=PATH, help="Folder of visible pictures such as you will convert; needed.")
 @OUT
 @MINUTES
 @SEED
@@ -73,11 +74,15 @@ def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
 @RECIPE
 @LEVELS
 @QUIET
-def adapt(name: str, visible: Path, infrared: Path, out: Path, quiet: bool, **how: Any) -> int:
+def adapt(name: str, visible: Path | None, infrared: Path, out: Path, quiet: bool, **how: Any) -> int:
     """Make a model's results look like your camera's pictures; no pairs are needed.
 
     NAME is a shipped model, or the folder of a trained one.
     """
+    if visible is None:
+        why = "what the model makes of them is compared with your camera's pictures"
+        fix = "give --visible, a folder of pictures such as you will convert; none need belong to an infrared one"
+        raise UsageError("visible pictures are missing", why=why, fix=fix)
     from .further import adapt
 
     with console.training(quiet) as report:

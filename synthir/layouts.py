@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from .dataset import pictures_below
 from .errors import TrainingError, UnknownName
-from .pairs import Pair, PairSource, read_names
+from .pairs import Pair, PairSource, put_together, read_names
 
 VISIBLE_FLIR, INFRARED_FLIR = "_RGB.jpg", "_PreviewData.jpeg"
 
@@ -125,9 +125,7 @@ def unpaired(data: Path, source: PairSource) -> list[Pair]:
         [folder / name for name in sorted(pictures_below(folder)) if within(source, *name.split("/")[:-1])]
         for folder in (data / source.visible, data / source.infrared)
     )
-    count = max(len(left), len(right)) if left and right else 0
-    both = [(left[index % len(left)], right[index % len(right)]) for index in range(count)]
-    return [Pair(f"{one.name} + {other.name}", one, other, registered=False) for one, other in both]
+    return put_together(left, right)
 
 
 def llvip(data: Path, source: PairSource) -> list[Pair]:

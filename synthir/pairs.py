@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -25,6 +25,8 @@ Layout = Literal["folders", "side-by-side", "unpaired", "llvip", "kaist", "flir"
 
 Split = Literal["blocks", "scenes"]
 """What validates: blocks of consecutive frames, or whole scenes."""
+
+Frame = TypeVar("Frame")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:
         visible, infrared = read_pair(replace(pair, turned=False))
         return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
     if not pair.registered:
-        fix = "use the source for unpaired training only, without validation on it"
+        fix = "use the source for unpaired training only"
         raise ConfigError("two pictures of different places are no pair", where=pair.name, fix=fix)
     if pair.visible == pair.infrared:
         return read_halves(pair)
@@ -118,6 +120,14 @@ def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:
         why = f"visible {visible.shape[1]}x{visible.shape[0]}, infrared {infrared.shape[1]}x{infrared.shape[0]}"
         raise TrainingError("a pair of different sizes", where=pair.name, why=why, fix="register the pictures first")
     return visible, infrared
+
+
+def read_loose(pair: Pair) -> tuple[UInt8, UInt8]:
+    """As read_pair, of two pictures that need not belong together or be of one size."""
+    if pair.turned:
+        visible, infrared = read_loose(replace(pair, turned=False))
+        return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    return read_visible(pair), read_infrared(pair)
 
 
 def read_visible(pair: Pair) -> UInt8:
@@ -165,11 +175,36 @@ def split(pairs: Sequence[Pair], how: Split, block: int, every: int) -> tuple[li
     return split_scenes(pairs, every) if how == "scenes" else split_blocks(pairs, block, every)
 
 
-def split_blocks(pairs: Sequence[Pair], block: int, every: int) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs: each `every`-th block of consecutive frames validates; neighbours are alike."""
-    training = [pair for index, pair in enumerate(pairs) if index // block % every != every - 1]
-    validation = [pair for index, pair in enumerate(pairs) if index // block % every == every - 1]
+def split_blocks(frames: Sequence[Frame], block: int, every: int) -> tuple[list[Frame], list[Frame]]:
+    """Training and validation frames: each `every`-th block of consecutive ones validates; neighbours are alike."""
+    training = [frame for index, frame in enumerate(frames) if index // block % every != every - 1]
+    validation = [frame for index, frame in enumerate(frames) if index // block % every == every - 1]
     return training, validation
+
+
+def split_loose(pairs: Sequence[Pair], block: int, every: int) -> tuple[list[Pair], list[Pair]]:
+    """As split_blocks, of unrelated pictures: each side by itself, for in `pairs` the smaller one goes round.
+
+    Nothing validates where one side has too few.
+    """
+    visible = split_blocks(sorted({pair.visible for pair in pairs}), block, every)
+    infrared = split_blocks(sorted({pair.infrared for pair in pairs}), block, every)
+    training, held = (put_together(*sides) for sides in zip(visible, infrared, strict=True))
+    if not training or not held:
+        return list(pairs), []
+    return declared(training, pairs[0]), declared(held, pairs[0])
+
+
+def declared(pairs: Sequence[Pair], like: Pair) -> list[Pair]:
+    """Pairs with what the TOML says of all pictures of their source."""
+    return [replace(pair, stretch=like.stretch, levels=like.levels) for pair in pairs]
+
+
+def put_together(visible: Sequence[Path], infrared: Sequence[Path]) -> list[Pair]:
+    """Unrelated pictures side by side; the smaller side goes round. None where a side is empty."""
+    count = max(len(visible), len(infrared)) if visible and infrared else 0
+    both = [(visible[index % len(visible)], infrared[index % len(infrared)]) for index in range(count)]
+    return [Pair(f"{one.name} + {other.name}", one, other, registered=False) for one, other in both]
 
 
 def split_scenes(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[Pair]]:

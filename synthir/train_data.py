@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from . import generators
 from .audit import refuse_shared
 from .errors import ConfigError
 from .layouts import find_pairs
-from .pairs import Pair, PairSource, read_boxes, split
+from .likeness import HeldApart, hold_apart
+from .pairs import Pair, PairSource, read_boxes, split, split_loose
 from .sampling import Sampler, UnpairedSampler
 from .systems import system_of
 from .train_config import TrainConfig
@@ -21,12 +22,14 @@ from .train_start import network_of
 from .train_state import Batch
 from .validation import HeldOut, hold_out
 
+Held = HeldOut | HeldApart
+"""The pictures of a source that validate: pairs, or pictures that are none."""
 Draw = Callable[[int], Batch]
 """The batch of a step, counted from 0."""
 
 
-def prepare(config: TrainConfig, data: Path, seed: int) -> tuple[Draw, list[HeldOut]]:
-    """What draws the training batches, and the pairs that validate, by source. Raises TrainingError, ConfigError."""
+def prepare(config: TrainConfig, data: Path, seed: int) -> tuple[Draw, list[Held]]:
+    """What draws the training batches, and what validates, by source. Raises TrainingError, ConfigError."""
     refuse_odd(config)
     training, validation = shared_out(config, data)
     return batches(config, training, seed), validation
@@ -47,23 +50,30 @@ def refuse_odd(config: TrainConfig) -> None:
         raise ConfigError("pictures that are no pairs", where=loose[0], why=why, fix='choose system = "cycle"')
 
 
-def shared_out(config: TrainConfig, data: Path) -> tuple[tuple[tuple[float, tuple[Pair, ...]], ...], list[HeldOut]]:
+def shared_out(config: TrainConfig, data: Path) -> tuple[tuple[tuple[float, tuple[Pair, ...]], ...], list[Held]]:
     """The training pairs of each source with its share, and the held-out ones."""
-    chosen, validation = [], []
+    chosen: list[tuple[float, tuple[Pair, ...]]] = []
+    validation: list[Held] = []
     for source in config.sources:
         training, held = split_source(config, source, find_pairs(data, source))
         chosen.append((source.share, tuple(training)))
         if held:
-            name = source.visible.partition("/")[0]
             turned = [replace(pair, turned=config.direction == "infrared-to-visible") for pair in held]
-            validation.append(hold_out(name, turned, read_boxes(data, source), config.validate_most))
+            hold = hold_out if held[0].registered else hold_apart
+            validation.append(hold(name_of(source), turned, read_boxes(data, source), config.validate_most))
     return tuple(chosen), validation
 
 
+def name_of(source: PairSource) -> str:
+    """What its figures are called after: the first folder of the visible pictures, the last one of an absolute path."""
+    place = PurePath(source.visible)
+    return place.name if place.is_absolute() else place.parts[0] if place.parts else ""
+
+
 def split_source(config: TrainConfig, source: PairSource, pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs of one source; pictures that are no pairs train all."""
+    """Training and validation pairs of one source."""
     if source.layout == "unpaired":
-        return pairs, []
+        return split_loose(pairs, config.block, config.validate_share)
     training, held = split(pairs, config.split, config.block, config.validate_share)
     if config.split == "scenes":
         refuse_shared(training, held, config.allow_shared_scenes)

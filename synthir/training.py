@@ -24,11 +24,11 @@ from .seen import of_training, to_bytes
 from .sheet import write_sheet
 from .systems import system_of
 from .train_config import TrainConfig
-from .train_data import prepare
+from .train_data import Held, prepare
 from .train_log import Row, trim_log, write_row, write_tensorboard
 from .train_start import fresh_state, network_of
 from .train_state import State, take_step
-from .validation import HeldOut, painter, validate
+from .validation import painter, validate
 
 Report = Callable[[int, int, Row | None], None]
 """Called after every step with its number, counted from 1, how many there are, and the row of the log or None."""
@@ -107,7 +107,7 @@ class Run:
 
     config: TrainConfig
     state: State
-    held_out: list[HeldOut]
+    held_out: list[Held]
     out: Path
     seed: int
     first: bool

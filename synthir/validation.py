@@ -7,6 +7,7 @@ after a gain and offset per picture.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -34,6 +35,18 @@ class HeldOut:
     grayscale_ssim: float
     """Of the given pictures' own luma: what a generator has to beat."""
 
+    def figures(self, method: Method) -> dict[str, float]:
+        """Aligned SSIM, grayscale's, and of the objects contrast, real contrast, share of equal signs; else NaN."""
+        grey = in_grey(method)
+        made, real = contrasts(self, grey)
+        return {
+            f"{self.name}_ssim": mean(ssim(pair, grey) for pair in self.pairs),
+            f"{self.name}_grayscale_ssim": self.grayscale_ssim,
+            f"{self.name}_contrast": mean(made),
+            f"{self.name}_real_contrast": mean(real),
+            f"{self.name}_sign": object_metrics.sign_agreement(made, real),
+        }
+
 
 def hold_out(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: int) -> HeldOut:
     """Choose `most` evenly spread pairs and all that have boxes."""
@@ -42,24 +55,19 @@ def hold_out(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: in
     return HeldOut(name, chosen, boxes, mean(ssim(pair, grayscale) for pair in chosen))
 
 
-def validate(network: nn.Module, held_out: Iterable[HeldOut], stride: int) -> dict[str, float]:
-    """Of each source: aligned SSIM, grayscale's, and of its objects contrast, real contrast, share of equal signs.
+class Validation(Protocol):
+    """Pictures that validate: figures by name, of a function from visible to infrared pictures."""
 
-    A source without objects has NaN there.
-    """
+    def figures(self, method: Method) -> dict[str, float]:
+        """Of what the method makes."""
+        ...
+
+
+def validate(network: nn.Module, held_out: Iterable[Validation], stride: int) -> dict[str, float]:
+    """The figures of each source."""
     network.eval()
-    figures: dict[str, float] = {}
-    for source in held_out:
-        method = in_grey(painter(network, stride))
-        made, real = contrasts(source, method)
-        figures |= {
-            f"{source.name}_ssim": mean(ssim(pair, method) for pair in source.pairs),
-            f"{source.name}_grayscale_ssim": source.grayscale_ssim,
-            f"{source.name}_contrast": mean(made),
-            f"{source.name}_real_contrast": mean(real),
-            f"{source.name}_sign": object_metrics.sign_agreement(made, real),
-        }
-    return figures
+    method = painter(network, stride)
+    return {name: figure for source in held_out for name, figure in source.figures(method).items()}
 
 
 def painter(network: nn.Module, stride: int) -> Method:

@@ -69,6 +69,13 @@ def test_finetune_and_adapt_start_from_the_model(place: Path) -> None:
         assert 0.0 < far < 0.01, name
 
 
+def test_adapt_says_what_visible_pictures_are_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("adapt", place / "start", "--infrared", place / "pairs/infrared", "--out", place / "none") == 2
+    said = capsys.readouterr().err
+    assert "SIR100 visible pictures are missing (what the model makes of them" in said and "give --visible" in said
+    assert not (place / "none").exists()
+
+
 def test_a_device_that_is_not_there_is_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("train", place / "train.toml", "--data", place / "pairs", "--out", place / "run", "--device", "gpu")
     assert run(*words) == 1

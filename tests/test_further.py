@@ -1,6 +1,8 @@
 """A trained model trained further: on a few pairs, and on infrared pictures alone."""
 
+import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from synthir.checkpoint import load_model
 from synthir.errors import UnknownName
 from synthir.further import adapt, finetune
 from synthir.layouts import find_pairs
+from synthir.likeness import hold_apart
 from synthir.pairs import PairSource, read_pair
 from synthir.shipped import recipes_folder
 from synthir.train_config import TrainConfig
@@ -19,6 +22,7 @@ from synthir.validation import painter
 from tests import tiny
 
 Short = Callable[[str, int, float], Path]
+UNPAIRED = PairSource("unpaired", "visible", "infrared")
 
 
 @pytest.fixture
@@ -32,6 +36,7 @@ def short(tmp_path: Path) -> Short:
             "batch": "2",
             "warmup": "0",
             "save_every": str(steps),
+            "sheet_every": str(steps),
             "learning_rate": f"{rate}",
         }
         lines = [
@@ -63,11 +68,14 @@ def test_a_few_pairs_bring_a_model_nearer_to_them(tmp_path: Path, short: Short) 
 
 
 def test_infrared_alone_brings_the_tone_of_a_camera(tmp_path: Path, short: Short) -> None:
-    """The camera's pictures are bright: so become the model's; what is brighter than its surroundings stays so."""
-    start, pairs = tiny.model_folder(tmp_path / "start"), tiny.draw_pairs(tmp_path / "pairs", 4)
+    """The camera's pictures are bright: so become the model's; what is brighter than its surroundings stays so.
+
+    The log says so of pictures that were not trained on.
+    """
+    start, pairs = tiny.model_folder(tmp_path / "start"), tiny.draw_pairs(tmp_path / "pairs", 10)
     camera = tmp_path / "camera"
     camera.mkdir()
-    for index in range(4):
+    for index in range(10):
         rng = np.random.default_rng(index)
         cv2.imwrite(str(camera / f"{index}.png"), rng.integers(200, 250, (96, 96)).astype(np.uint8))
     recipe = short("adapt.toml", 40, 3e-3)
@@ -76,8 +84,13 @@ def test_infrared_alone_brings_the_tone_of_a_camera(tmp_path: Path, short: Short
     visible = [read_pair(pair)[0] for pair in find_pairs(pairs, PairSource("folders", "visible", "infrared"))]
     levels = [np.mean([paint(rgb).mean() for rgb in visible]) for paint in (before, after)]
     assert abs(levels[1] - 225.0) < 0.8 * abs(levels[0] - 225.0), levels
-    likeness = [np.corrcoef(before(rgb).ravel(), after(rgb).ravel())[0, 1] for rgb in visible]
-    assert min(likeness) > 0.5, likeness
+    same = [np.corrcoef(before(rgb).ravel(), after(rgb).ravel())[0, 1] for rgb in visible]
+    assert min(same) > 0.5, same
+    (row,) = csv.DictReader((tmp_path / "run/log.csv").read_text(encoding="utf-8").splitlines())
+    held = hold_apart("visible", find_pairs(pairs, replace(UNPAIRED, infrared=str(camera)))[8:], {}, most=9)
+    assert float(row["visible_likeness"]) == pytest.approx(held.figures(after)["visible_likeness"], abs=0.01)
+    assert float(row["visible_levels"]) > held.figures(before)["visible_levels"]
+    assert sorted(path.name for path in (tmp_path / "run/sheets").iterdir()) == ["0000040-visible.png"]
 
 
 def test_a_model_that_there_is_not_is_named(tmp_path: Path) -> None:
