@@ -12,7 +12,7 @@ import numpy as np
 
 from .config import at_least, below, refuse
 
-BASE_KINDS = ("rgb", "grayscale", "inverted", "analytic", "real", "elsewhere")
+BASE_KINDS = ("rgb", "grayscale", "inverted", "analytic", "warmed", "real", "elsewhere")
 """What every comparison can make; further kinds are its generators and datasets by name."""
 SEED = 0x5EED
 """Sets the choice of pictures apart from other uses of the same seed."""
@@ -23,8 +23,8 @@ class Part:
     """Some pictures of one kind."""
 
     of: str
-    """The kind: `rgb`, `grayscale`, `inverted`, `analytic`, `real`, `elsewhere`, a generator or a dataset by name; or
-    kinds layered into their mean picture: `grayscale+mine`."""
+    """The kind: `rgb`, `grayscale`, `inverted`, `analytic`, `warmed`, `real`, `elsewhere`, a generator or a dataset by
+    name; or kinds layered into their mean picture: `grayscale+mine`."""
     share: float = 1.0
     """Of the pictures."""
     count: int = 0

@@ -17,7 +17,7 @@ from .evaluate import inverted
 from .images import UInt8
 from .labelled import LabelledPicture, LabelSource, read_labelled
 from .leakage import Leakage, leaks
-from .picture_sets import Maker, base_kinds, from_files, from_sources, stylised
+from .picture_sets import Maker, base_kinds, from_files, from_labels, from_sources, stylised
 from .shipped import engine_payload
 from .validation import grayscale
 
@@ -168,6 +168,7 @@ def makers(
         "grayscale": from_sources(train, grayscale, "grayscale"),
         "inverted": from_sources(train, inverted, "inverted"),
         "analytic": from_sources(train, stylised(0), "analytic 0"),
+        "warmed": from_labels(train),
     }
     for role in ("real", "elsewhere", *sources.datasets):
         if role in pictures.by_role:

@@ -15,6 +15,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from . import warming
 from .files import sha256_file, write_atomic
 from .generators import analytic
 from .images import UInt8, decode
@@ -111,6 +112,19 @@ def from_sources(pictures: Sequence[LabelledPicture], method: Method, key: str) 
         return method(decode(one.path.read_bytes(), str(one.path), (one.width, one.height)))
 
     return Maker(pictures, paint, key)
+
+
+def from_labels(pictures: Sequence[LabelledPicture]) -> Maker:
+    """A maker of the pictures' luma with their labelled objects made warm. Its paint raises SizeMismatch."""
+
+    def paint(number: int) -> UInt8:
+        one = pictures[number]
+        rgb = decode(one.path.read_bytes(), str(one.path), (one.width, one.height))
+        boxes = [thing.box for thing in one.objects if not thing.crowd]
+        return warming.warmed(rgb, boxes, np.random.default_rng(number))
+
+    settings = (warming.WARMTH, warming.DETAIL, warming.SIDE, warming.SURE, warming.PERHAPS, warming.AROUND)
+    return Maker(pictures, paint, f"warmed {settings}")
 
 
 def from_files(pictures: Sequence[LabelledPicture], files: Sequence[Path], key: str) -> Maker:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -42,11 +43,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shortest(recipe: Any) -> Any:
-    """The shipped smoke configuration with four steps, one seed, and the arms that need no generator."""
+    """The shipped smoke configuration with four steps, one seed, and the arms that need no generator; in bfloat16."""
     config = configuration.load(recipes_folder() / "detector_gain_smoke.toml", recipe.Config)
     arms = tuple(mix for mix in config.arms if mix.name in ("grayscale", "real"))
     pictures = replace(config.pictures, generators={})
-    return replace(config, arms=arms, pictures=pictures, seeds=(1,), steps=4, rounds=2, batch=32, side=64)
+    return replace(
+        config, arms=arms, pictures=pictures, seeds=(1,), steps=4, rounds=2, batch=32, side=64, precision="bfloat16"
+    )
 
 
 RUN = """
@@ -192,7 +195,7 @@ def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> N
 
 
 def test_a_halved_batch_and_a_full_memory_stop_a_training(recipe: Any) -> None:
-    watch = recipe.Watch(0.5, 3, 8)
+    watch = recipe.Watch(0.5, 3, 8, "float32")
     with pytest.raises(TrainingError, match="8 pictures did not fit the GPU, ultralytics went on with 4"):
         watch.on_train_batch_end(SimpleNamespace(batch_size=4, save_dir="run"))
     loader = SimpleNamespace(dataset=SimpleNamespace(cache=None))
@@ -205,15 +208,54 @@ def test_a_share_of_the_pictures_is_inverted(recipe: Any) -> None:
     import torch
 
     batch = torch.linspace(0, 0.4, 400).reshape(100, 1, 2, 2)
-    watch = recipe.Watch(0.5, 3, 8)
+    watch = recipe.Watch(0.5, 3, 8, "float32")
     turned = watch.inverted({"img": batch.clone()})["img"]
     chosen = (turned != batch).flatten(1).any(1)
     assert torch.equal(turned[chosen], 1.0 - batch[chosen]) and 30 < int(chosen.sum()) < 70
-    assert torch.equal(recipe.Watch(0.5, 3, 8).inverted({"img": batch.clone()})["img"], turned)
-    assert torch.equal(recipe.Watch(0.0, 3, 8).inverted({"img": batch.clone()})["img"], batch)
+    assert torch.equal(recipe.Watch(0.5, 3, 8, "float32").inverted({"img": batch.clone()})["img"], turned)
+    assert torch.equal(recipe.Watch(0.0, 3, 8, "float32").inverted({"img": batch.clone()})["img"], batch)
+
+
+def test_layers_in_bfloat16_learn_and_answer_in_float32(recipe: Any) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(64, 8)
+    pictures, places = torch.rand(5, 64), torch.arange(5)
+
+    def predict(given: torch.Tensor, *, scale: float) -> dict[str, object]:
+        return {"boxes": [layer(given) * scale], "places": (places,)}
+
+    answer = recipe.in_bfloat16(predict, "cpu")(pictures, scale=2.0)
+    (boxes,), (kept,) = answer["boxes"], answer["places"]
+    plain = (layer(pictures) * 2.0).detach()
+    assert boxes.dtype == torch.float32 and kept is places
+    assert 0.0 < float((boxes.detach() - plain).abs().max()) < 0.02 * float(plain.abs().max()), (
+        "computed with eight bits"
+    )
+    boxes.sum().backward()
+    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
+
+
+def test_a_precision_makes_another_training(recipe: Any) -> None:
+    config = shortest(recipe)
+    assert recipe.key_of(config) != recipe.key_of(replace(config, precision="float32"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
+def test_a_process_bound_to_a_core_takes_one(recipe: Any) -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert recipe.cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert recipe.cores() == len(before)
 
 
 def test_faults_of_a_configuration_are_all_named(recipe: Any) -> None:
-    with pytest.raises(ValueError, match=r"side is 100.*polarity is 2.*steps is no multiple") as caught:
-        replace(shortest(recipe), side=100, polarity=2.0, steps=5)
+    with pytest.raises(
+        ValueError, match=r"side is 100.*precision is 'int8'.*polarity is 2.*steps is no mult"
+    ) as caught:
+        replace(shortest(recipe), side=100, polarity=2.0, steps=5, precision="int8")
     assert "expected a multiple of 32" in str(caught.value)

@@ -108,6 +108,18 @@ def test_further_arms_and_seeds_join_a_run_and_other_trainings_are_refused(drawn
         compared(streets.setup(streets.sources(), other), drawn, tmp_path)
 
 
+def test_seeds_that_another_machine_trained_are_copied_in(drawn: Path, tmp_path: Path) -> None:
+    for name, seeds in (("here", (1, 2)), ("there", (3,))):
+        compared(streets.setup(streets.sources(), seeds=seeds), drawn, tmp_path / name)
+    for folder in (tmp_path / "there/arms").iterdir():
+        shutil.copytree(folder / "3", tmp_path / "here/arms" / folder.name / "3")
+    said = compared(streets.setup(streets.sources()), drawn, tmp_path / "here")
+    assert sum("(done before)" in line for line in said) == 6
+    compared(streets.setup(streets.sources()), drawn, tmp_path / "whole")
+    gathered, whole = (read_result(tmp_path / name / "result.json") for name in ("here", "whole"))
+    assert timeless(gathered) == timeless(whole)
+
+
 def test_changed_test_labels_are_looked_at_again(drawn: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn, tmp_path / "data")
     compared(streets.setup(streets.sources()), tmp_path / "data", tmp_path / "out")
