@@ -90,6 +90,19 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A mixture of the search: compared with the others on the validation set."""
+
+    name: str
+    words: str
+    """What it is, in words."""
+    validation: Estimate
+    """AP50 at the end of its curves, over seeds."""
+    curves: tuple[tuple[Point, ...], ...]
+    """One a seed."""
+
+
+@dataclass(frozen=True)
 class Rules:
     """What the verdict is held to. Names are of arms; an empty one has no such arm."""
 
@@ -152,6 +165,8 @@ class Result:
     """What the generator or the training has seen of the test set, where the user allowed it."""
     notes: tuple[str, ...] = ()
     """What else a reader must know."""
+    search: tuple[Candidate, ...] = ()
+    """Candidates, the best one first: it is among the arms, the others were never judged on the test set."""
 
 
 def seeds_of(*arms: Arm) -> list[int]:

@@ -13,9 +13,9 @@ from .arms import Mix, draws_of, sizes_of
 from .detection import Picture, Truth
 from .errors import ConfigError
 from .files import write_atomic
-from .gain import Result, Rules
+from .gain import Candidate, Result, Rules
 from .gain_page import write_page
-from .gain_run import Detector, Grid, arms_of, best_candidate, drawn_of, read_detections, run_seed
+from .gain_run import Detector, Grid, arms_of, drawn_of, read_detections, run_seed, search
 from .gain_sheet import write_sheets
 from .gain_tables import main_table, markdown
 from .journal import locked
@@ -144,16 +144,23 @@ def prepare(setup: Setup, found: gain_data.Pictures, data: Path, out: Path, say:
 def result_of(setup: Setup, grid: Grid, detector: Detector, seeds: Sequence[int], leakage: Leakage) -> Result:
     """What the seeds that are done come to. Candidates are judged when all are, so that the choice is made once."""
     whole = len(seeds) == len(setup.seeds)
-    chosen, search = best_candidate(grid, detector, seeds) if whole else ("", "")
-    arms = arms_of(grid, detector, seeds, chosen)
-    notes = [*([search] if search else []), *leakage.notes]
+    candidates = search(grid, detector, seeds) if whole else ()
+    arms = arms_of(grid, detector, seeds, candidates[0].name if candidates else "")
+    notes = [*searched(candidates), *leakage.notes]
     blocks = -(-len(grid.test) // setup.block)
     if blocks < LEAST_BLOCKS:
         notes.append(f"The test set is {blocks} blocks of consecutive pictures: intervals over test pictures are rough")
     if not whole:
         notes.append(f"{len(seeds)} of {len(setup.seeds)} seeds are done")
     drawn = drawn_of(grid, arms, setup.block)
-    return judge(arms, drawn, setup.rules, leakage="; ".join(leakage.found), notes=notes)
+    return replace(judge(arms, drawn, setup.rules, leakage="; ".join(leakage.found), notes=notes), search=candidates)
+
+
+def searched(candidates: Sequence[Candidate]) -> list[str]:
+    """What the search came to, in a sentence; nothing without candidates."""
+    listed = ", ".join(f"{one.name} {one.validation.value:.3f}" for one in candidates)
+    first = f"Of {len(candidates)} candidates {candidates[0].name} was best" if candidates else ""
+    return [f"{first} on the validation set and judged on the test set, once: {listed}"] if candidates else []
 
 
 def write(result: Result, grid: Grid, settings: str) -> Outcome:

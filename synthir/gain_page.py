@@ -12,8 +12,8 @@ from pathlib import Path
 from . import charts
 from .charts import Bar, Line
 from .files import write_atomic
-from .gain import Arm, Result, seeds_of, summary, values, write_result
-from .gain_tables import DEFINITIONS, html, main_table, parts_table, write_csv
+from .gain import Point, Result, seeds_of, summary, values, write_result
+from .gain_tables import DEFINITIONS, html, main_table, parts_table, search_table, write_csv
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--paper:#fff;--faint:#59636e;--line:#d1d9e0;--box:#f6f8fa;--warn:#b35900}
@@ -71,19 +71,20 @@ def bar_chart(result: Result) -> str:
 
 def learning_curves(result: Result) -> str:
     """Validation AP50 over steps: a panel an arm, thin lines its seeds, thick their mean, dashed the control's mean."""
-    control = next((arm for arm in result.arms if arm.name == result.rules.control), None)
+    curves = {arm.name: [trial.curve for trial in arm.trials] for arm in result.arms}
+    control = curves.get(result.rules.control)
     reference = [Line(mean_curve(control), "reference")] if control else []
     panels = []
-    for arm in result.arms:
-        seeds = [Line(tuple((p.step, p.ap50) for p in trial.curve), "thin") for trial in arm.trials]
-        panels.append((arm.name, [*reference, *seeds, Line(mean_curve(arm), "curve")]))
+    for name, some in (curves | {one.name: list(one.curves) for one in result.search}).items():
+        seeds = [Line(tuple((p.step, p.ap50) for p in curve), "thin") for curve in some]
+        panels.append((name, [*reference, *seeds, Line(mean_curve(some), "curve")]))
     title = f"Validation AP50 while training; thin: seeds, thick: their mean, dashed: {result.rules.control}"
     return charts.panels(panels, title, "steps of the optimiser")
 
 
-def mean_curve(arm: Arm) -> tuple[tuple[float, float], ...]:
-    """Mean over seeds at the steps that all of them have."""
-    curves = [{point.step: point.ap50 for point in trial.curve} for trial in arm.trials]
+def mean_curve(points: Sequence[Sequence[Point]]) -> tuple[tuple[float, float], ...]:
+    """Mean of curves at the steps that all of them have."""
+    curves = [{point.step: point.ap50 for point in curve} for curve in points]
     steps = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
     return tuple((float(step), sum(curve[step] for curve in curves) / len(curves)) for step in steps)
 
@@ -110,6 +111,7 @@ def whole(result: Result, title: str, settings: str, drawn: Sequence[str], sheet
         f"one excludes zero by chance. Recall is at {result.rules.false_positives:g} false positives per picture.</p>",
         *drawn,
         f"<h2>Classes and sizes</h2>{html(parts_table(result))}",
+        f"<h2>The search</h2>{html(search_table(result.search))}" if result.search else "",
         pictures(sheets),
         arms_in_words(result),
         definitions(),

@@ -16,8 +16,8 @@ from .arms import Mix, labels_of, round_of
 from .detection import Found, Picture, drawn_precision, match
 from .errors import TrainingError
 from .files import sha256_bytes, write_atomic
-from .gain import Arm, Drawn, Figures, Point, Trial
-from .intervals import block_weights
+from .gain import Arm, Candidate, Drawn, Figures, Point, Trial
+from .intervals import block_weights, mean_interval
 from .metrics import Float64
 
 DRAWS = 1000
@@ -188,26 +188,14 @@ def arms_of(grid: Grid, detector: Detector, seeds: Sequence[int], chosen: str = 
     )
 
 
-def best_candidate(grid: Grid, detector: Detector, seeds: Sequence[int]) -> tuple[str, str]:
-    """The candidate with the highest mean validation AP50 at the end of its curves, and all of theirs in a sentence.
-
-    Both empty where there are no candidates.
-    """
-    found = {
-        mix.name: float(
-            np.mean([trained(grid, mix, seed, detector).training.curve[-1].ap50 for seed in seeds], dtype=np.float64)
-        )
-        for mix in grid.mixes
-        if mix.candidate
-    }
-    if not found:
-        return "", ""
-    best = max(found, key=lambda name: found[name])
-    listed = ", ".join(f"{name} {value:.3f}" for name, value in sorted(found.items(), key=lambda one: -one[1]))
-    return (
-        best,
-        f"Of {len(found)} candidates {best} was best on the validation set and judged on the test set, once: {listed}",
-    )
+def search(grid: Grid, detector: Detector, seeds: Sequence[int]) -> tuple[Candidate, ...]:
+    """The candidates, the one with the highest mean validation AP50 at the end of its curves first."""
+    found = []
+    for mix in (mix for mix in grid.mixes if mix.candidate):
+        curves = tuple(trained(grid, mix, seed, detector).training.curve for seed in seeds)
+        ends = mean_interval([curve[-1].ap50 for curve in curves])
+        found.append(Candidate(mix.name, mix.words, ends, curves))
+    return tuple(sorted(found, key=lambda one: -one.validation.value))
 
 
 def drawn_of(grid: Grid, arms: Sequence[Arm], block: int) -> Drawn:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import detection
 from .files import write_atomic
-from .gain import FIGURES, Arm, Comparison, Gap, Result, part_summary, seeds_of, summary
+from .gain import FIGURES, Arm, Candidate, Comparison, Gap, Result, part_summary, seeds_of, summary
 from .intervals import Estimate, mean_interval
 
 DEFINITIONS = detection.DEFINITIONS | {
@@ -106,6 +106,12 @@ def parts_table(result: Result) -> Table:
         cells += [(part, size) for size in sizes for part in ("by_size", "recall_by_size")]
         rows.append((arm.name, *(mean_cell(part_summary(arm, part, name)) for part, name in cells)))
     return Table(tuple(heads), tuple(rows))
+
+
+def search_table(candidates: Sequence[Candidate]) -> Table:
+    """What each candidate is and how it did on the validation set."""
+    rows = [(one.name, one.words, mean_cell(one.validation)) for one in candidates]
+    return Table(("candidate", "pictures", "validation AP50 at the end"), tuple(rows))
 
 
 def names_of(result: Result, part: str) -> list[str]:

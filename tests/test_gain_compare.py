@@ -163,6 +163,11 @@ def test_only_the_best_candidate_is_judged_and_only_at_the_end(drawn: Path, tmp_
     result = read_result(tmp_path / "result.json")
     assert [arm.name for arm in result.arms] == ["grayscale", "real", "most"]
     assert result.notes[0].startswith("Of 2 candidates most was best on the validation set")
+    assert [one.name for one in result.search] == ["most", "some"]
+    ends = [[curve[-1].ap50 for curve in one.curves] for one in result.search]
+    assert [one.validation.value for one in result.search] == pytest.approx([sum(end) / 2 for end in ends])
+    assert '<th scope="row">some</th>' in (tmp_path / "page.html").read_text()
+    assert ">some<" in (tmp_path / "curves.svg").read_text(), "its curves are shown though it was not judged"
 
 
 def test_arms_with_fewer_seeds(drawn: Path, tmp_path: Path) -> None:

@@ -227,12 +227,11 @@ def test_curves_of_one_scale() -> None:
 
 
 def test_a_mean_curve_is_over_the_steps_that_all_seeds_have() -> None:
-    one = arm("a", [0.4, 0.4])
-    short = replace(one.trials[0], curve=one.trials[0].curve[:3])
-    other = tuple(replace(point, ap50=point.ap50 + 0.1) for point in one.trials[1].curve)
-    uneven = replace(one, trials=(short, replace(one.trials[1], curve=other)))
-    assert [step for step, _ in mean_curve(uneven)] == [100.0, 200.0, 300.0]
-    assert [ap50 for _, ap50 in mean_curve(uneven)] == pytest.approx([0.15, 0.25, 0.35])
+    one, other = (trial.curve for trial in arm("a", [0.4, 0.4]).trials)
+    higher = [replace(point, ap50=point.ap50 + 0.1) for point in other]
+    mean = mean_curve([one[:3], higher])
+    assert [step for step, _ in mean] == [100.0, 200.0, 300.0]
+    assert [ap50 for _, ap50 in mean] == pytest.approx([0.15, 0.25, 0.35])
 
 
 def test_sheets_show_evenly_spread_pictures_and_mark_misses(tmp_path: Path) -> None:
