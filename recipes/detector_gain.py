@@ -8,15 +8,13 @@ run goes on with the arm and the seed where it stopped. ultralytics trains, offl
 faster-coco-eval measures.
 """
 
-import hashlib
 import importlib.util
 import json
 import os
 import pickle
-import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,21 +31,24 @@ from synthir.coco_results import coco_detections, coco_truths
 from synthir.config import at_least, refuse
 from synthir.detection import Found, Picture
 from synthir.errors import ConfigError, NoSpace, TrainingError
-from synthir.extras import missing
 from synthir.files import sha256_file
-from synthir.gain import Figures, Point, Rules
+from synthir.gain import Figures, Rules
 from synthir.gain_compare import Setup, compare_arms, told
 from synthir.gain_data import Sources
 from synthir.gain_run import Detector, Training
 from synthir.metrics import Float64
 from synthir.recipes import Outcome, Say
 from synthir.torchvision_cpu import mend_torchvision
+from synthir.watched_yolo import PRECISIONS, Watch, detector_file, installed
 
 AREAS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}
 """COCO's sizes of objects, in square pixels of their boxes."""
 REPORTERS = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 """Settings of ultralytics that report a training elsewhere, where such a package is installed."""
-PRECISIONS = ("float32", "bfloat16")
+WEIGHTS = {
+    "last": "Judged is what each training ended with",
+    "best": "Judged is the round of each training that was best on the validation set, by mAP50-95",
+}
 ROOM = 100_000_000
 """Bytes that a checkpoint may take; with less left on the disk, a failure is for want of it."""
 
@@ -77,6 +78,8 @@ class Config:
     """Of AdamW; it falls to a hundredth over the rounds."""
     polarity: float = 0.5
     """Share of the training pictures that are shown inverted: black-hot where they were white-hot."""
+    weights: str = "last"
+    """That are judged: of the last round, or of the `best` one, by mAP50-95 on the validation pictures."""
     block: int = 20
     """Consecutive test pictures that are drawn together by the bootstrap."""
     rules: Rules = field(default_factory=Rules)
@@ -87,7 +90,9 @@ class Config:
         faults += [] if self.arms else ["arms are missing"]
         faults += [] if self.seeds and len(set(self.seeds)) == len(self.seeds) else ["seeds are missing or twice there"]
         faults += [f"side is {self.side}, expected a multiple of 32"] if self.side % 32 or self.side < 32 else []
-        faults += [] if self.precision in PRECISIONS else [f"precision is {self.precision!r}, known: {PRECISIONS}"]
+        for name, known in (("weights", WEIGHTS), ("precision", PRECISIONS)):
+            found = getattr(self, name)
+            faults += [] if found in known else [f"{name} is {found!r}, expected {' or '.join(known)}"]
         faults += [] if 0.0 <= self.polarity <= 1.0 else [f"polarity is {self.polarity}, expected 0 to 1"]
         faults += [] if self.rounds > 0 and self.steps % self.rounds == 0 else ["steps is no multiple of rounds"]
         refuse(*faults)
@@ -110,7 +115,8 @@ def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
         silence(out.resolve() / "ultralytics")
         refuse_other_tasks(config.detector)
         scored = partial(score, names, config.rules.false_positives)
-        return Detector(key_of(config), partial(train, config, names, validation), partial(look, config), scored)
+        trained = partial(train, config, names, validation)
+        return Detector(key_of(config), trained, partial(look, config), scored, WEIGHTS[config.weights])
 
     return compare_arms(setup(config), config, data, out.resolve(), ready, say)
 
@@ -127,41 +133,6 @@ def key_of(config: Config) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("ultralytics", "torch"))
     how = f"{settings(config)}, {config.precision}, polarity {config.polarity}"
     return f"{config.detector} {weights}, {how}, {versions}"
-
-
-def refuse_other_tasks(name: str) -> None:
-    """Raises ConfigError for a model that does not detect boxes, or a file that is no model."""
-    from ultralytics.models import YOLO
-
-    fix = "give a detection model: yolo11n.yaml, or a .pt trained to detect"
-    try:
-        task = YOLO(name).task
-    except (OSError, RuntimeError, TypeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConfigError("not a model", where=name, why=why, fix=fix) from error
-    if task != "detect":
-        raise ConfigError("a model of another task", where=name, why=f"it is made to {task}", fix=fix)
-
-
-def installed() -> None:
-    """Raises BackendMissing where the extra `recipes` is not installed."""
-    for package in ("ultralytics", "faster_coco_eval"):
-        if importlib.util.find_spec(package) is None:
-            raise missing(ModuleNotFoundError(name=package))
-
-
-def detector_file(name: str) -> str:
-    """The detector, a local file or a model that ultralytics brings. Raises ConfigError; nothing is downloaded."""
-    if Path(name).suffix in (".pt", ".yaml") and Path(name).is_file():
-        return name
-    spec = importlib.util.find_spec("ultralytics")
-    models = Path(spec.origin or "").parent / "cfg/models" if spec else Path()
-    # yolo11n.yaml is the size n in the file yolo11.yaml
-    known = {path.name for path in models.rglob("*.yaml")}
-    if name in known or re.sub(r"(?<=\d)[nslmx](?=[-.])", "", name) in known:
-        return name
-    fix = "give a .yaml of ultralytics, e.g. yolo11n.yaml, or a .pt file that lies here; nothing is downloaded"
-    raise ConfigError("no such detector", where=name, why="no file here, and no model of ultralytics", fix=fix)
 
 
 def silence(folder: Path) -> None:
@@ -182,6 +153,20 @@ def silence(folder: Path) -> None:
 
     known: Any = SETTINGS
     known.update({name: False for name in REPORTERS if name in known})
+
+
+def refuse_other_tasks(name: str) -> None:
+    """Raises ConfigError for a model that does not detect boxes, or a file that is no model."""
+    from ultralytics.models import YOLO
+
+    fix = "give a detection model: yolo11n.yaml, or a .pt trained to detect"
+    try:
+        task = YOLO(name).task
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConfigError("not a model", where=name, why=why, fix=fix) from error
+    if task != "detect":
+        raise ConfigError("a model of another task", where=name, why=f"it is made to {task}", fix=fix)
 
 
 def train(
@@ -220,9 +205,9 @@ def train(
         why = f"{watch.steps} steps in place of {config.steps}; train.log there says more"
         fix = "lower the learning rate; if it stays, report it"
         raise TrainingError("ultralytics repeated or left out steps", where=str(folder), why=why, fix=fix)
-    (folder / "run/weights/best.pt").unlink(missing_ok=True)
-    with (folder / "run/weights/last.pt").open("rb") as weights:  # on the disk before the training is called done
-        os.fsync(weights.fileno())
+    for name in WEIGHTS:  # on the disk before the training is called done
+        with (folder / f"run/weights/{name}.pt").open("rb") as weights:
+            os.fsync(weights.fileno())
     return Training(watch.steps, watch.weights_sha256, tuple(watch.curve.values()))
 
 
@@ -250,85 +235,11 @@ def settings(config: Config) -> dict[str, Any]:
     }
 
 
-class Watch:
-    """What is seen of a training with ultralytics, and the inversion of some pictures on the way in."""
-
-    def __init__(self, polarity: float, seed: int, batch: int, precision: str) -> None:
-        """polarity: the share of pictures that are inverted; batch: pictures a step; precision: of the layers."""
-        self.batch, self.precision = batch, precision
-        self.polarity, self.rng = polarity, torch.Generator().manual_seed(seed)
-        self.steps, self.weights_sha256 = 0, ""
-        self.curve: dict[int, Point] = {}
-
-    def on_train_start(self, trainer: Any) -> None:
-        """Hash the initial weights, take all cores (ultralytics leaves one of them), let batches be inverted.
-
-        Raises TrainingError where pictures are not held in memory: mosaics would be cut of fewer of them.
-        """
-        if trainer.train_loader.dataset.cache != "ram":
-            fix = "free memory, or lower side or the pictures of a round: more rounds"
-            raise TrainingError("the pictures of a round do not fit the memory", where=str(trainer.save_dir), fix=fix)
-        digest = hashlib.sha256()
-        for value in trainer.model.state_dict().values():
-            digest.update(value.cpu().numpy().tobytes())
-        self.weights_sha256 = digest.hexdigest()
-        torch.set_num_threads(cores())
-        trainer.model.to(memory_format=torch.channels_last)  # an eighth faster on a CPU
-        if self.precision == "bfloat16":  # ultralytics has it on GPUs alone, and computes the losses in it too
-            trainer.model.predict = in_bfloat16(trainer.model.predict, trainer.device.type)
-        before = trainer.preprocess_batch
-        trainer.preprocess_batch = lambda batch: self.inverted(before(batch))
-
-    def inverted(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Some pictures of a batch, [0, 1], shown black-hot."""
-        chosen = torch.rand(len(batch["img"]), generator=self.rng) < self.polarity
-        batch["img"][chosen] = 1.0 - batch["img"][chosen]
-        batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
-        return batch
-
-    def on_train_batch_end(self, trainer: Any) -> None:
-        """Count a step. Raises TrainingError where ultralytics halved the batch, for want of memory."""
-        if trainer.batch_size != self.batch:
-            why = f"{self.batch} pictures did not fit the GPU, ultralytics went on with {trainer.batch_size}"
-            raise TrainingError("arms must have equal batches", where=str(trainer.save_dir), why=why, fix="lower batch")
-        self.steps += 1
-
-    def on_fit_epoch_end(self, trainer: Any) -> None:
-        """Note a point of the learning curve; the last one comes twice, the second time of another checkpoint."""
-        loss = float(sum(trainer.tloss.values()))
-        ap50 = float(trainer.metrics["metrics/mAP50(B)"])
-        self.curve.setdefault(self.steps, Point(self.steps, loss, ap50))
-
-
-def cores() -> int:
-    """Of the processor, that this process may use: fewer in a container, or after taskset."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_bfloat16(predict: Callable[..., Any], device: str) -> Callable[..., Any]:
-    """The network, its layers computed in bfloat16 and its answers in float32, so that boxes keep their places."""
-
-    def halved(*inputs: Any, **options: Any) -> Any:
-        with torch.autocast(device, torch.bfloat16):
-            return in_float32(predict(*inputs, **options))
-
-    return halved
-
-
-def in_float32(answer: Any) -> Any:
-    """Tensors of floating point, in whatever lists and mappings they come, as float32."""
-    if isinstance(answer, torch.Tensor):
-        return answer.float() if answer.is_floating_point() else answer
-    if isinstance(answer, dict):
-        return {name: in_float32(value) for name, value in answer.items()}
-    return type(answer)(map(in_float32, answer)) if isinstance(answer, list | tuple) else answer
-
-
 def look(config: Config, folder: Path, files: Sequence[Path]) -> list[list[Found]]:
     """The detections of a trained detector on each picture."""
     from ultralytics.models import YOLO
 
-    model, found = YOLO(folder / "run/weights/last.pt"), []
+    model, found = YOLO(folder / f"run/weights/{config.weights}.pt"), []
     for path in files:
         seen: Any = model.predict(str(path), imgsz=config.side, conf=0.001, max_det=300, verbose=False)
         rows = seen[0].boxes.data.tolist()  # left, top, right, bottom, score, class

@@ -146,7 +146,7 @@ def result_of(setup: Setup, grid: Grid, detector: Detector, seeds: Sequence[int]
     whole = len(seeds) == len(setup.seeds)
     candidates = search(grid, detector, seeds) if whole else ()
     arms = arms_of(grid, detector, seeds, candidates[0].name if candidates else "")
-    notes = [*searched(candidates), *leakage.notes]
+    notes = [*searched(candidates), *([detector.judged] if detector.judged else []), *leakage.notes]
     blocks = -(-len(grid.test) // setup.block)
     if blocks < LEAST_BLOCKS:
         notes.append(f"The test set is {blocks} blocks of consecutive pictures: intervals over test pictures are rough")

@@ -48,6 +48,8 @@ class Detector:
     """Folder of a training and pictures: the detections on each."""
     score: Callable[[Sequence[Picture], Sequence[Sequence[Found]]], Figures]
     """Labelled pictures and the detections on them: the figures."""
+    judged: str = ""
+    """Which weights of a training `look` takes, as a sentence for the page; with other ones it looks again."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Looked(msgspec.Struct, frozen=True):
     """The detections of a training, in detections.json."""
 
     digest: str
-    """Of the test pictures."""
+    """Of the test pictures, and of which weights saw them."""
     found: list[list[Found]]
     """On each test picture."""
 
@@ -124,7 +126,7 @@ def trained(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Kept:
 def judged(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Trial:
     """Measure a trained arm on the test set; it looks at the pictures once."""
     folder, kept = folder_of(grid, mix.name, seed), trained(grid, mix, seed, detector)
-    path, digest = folder / "detections.json", digest_of(grid, grid.test_files)
+    path, digest = folder / "detections.json", digest_of(grid, grid.test_files, detector.judged)
     if not path.is_file() or msgspec.json.decode(path.read_bytes(), type=Looked).digest != digest:
         found = detector.look(folder, grid.test_files)
         write_atomic(path, msgspec.json.encode(Looked(digest, found)))

@@ -38,7 +38,7 @@ LAYERS = (
     ("roofline",),
     ("compile", "training", "report", "evaluate", "evaluate_report", "benchmarks", "engine_bench", "checks", "further"),
     ("charts", "gain_sheet", "gain_tables", "gain_page"),
-    ("recipes", "arms", "leakage", "picture_sets"),
+    ("recipes", "arms", "leakage", "picture_sets", "watched_yolo"),
     ("gain_data", "gain_run"),
     ("gain_compare",),
     ("model", "console", "reid"),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from synthir import config as configuration
-from synthir import recipes
+from synthir import recipes, watched_yolo
 from synthir.coco_results import coco_detections, coco_truths
 from synthir.dataset import Box
 from synthir.detection import Found, Picture, Truth, match, mean_precision
@@ -54,6 +54,7 @@ def shortest(recipe: Any) -> Any:
 
 RUN = """
 import importlib.machinery, json, os, socket, sys, types
+from dataclasses import replace
 from pathlib import Path
 asked = []
 class Reporter(types.ModuleType):
@@ -72,9 +73,10 @@ def refuse(*what, **more):
 socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse
 socket.socket.connect = refuse
 from tests.test_detector_gain import shortest
-from synthir import recipes
+from synthir import recipes, watched_yolo
 recipe = recipes.load("detector_gain")
-recipe.run(shortest(recipe), Path(sys.argv[1]), Path(sys.argv[2]), lambda line: print("SAID", line))
+config = replace(shortest(recipe), weights=(sys.argv[3:] or ["last"])[0])
+recipe.run(config, Path(sys.argv[1]), Path(sys.argv[2]), lambda line: print("SAID", line))
 print("ASKED", json.dumps(asked))
 """
 
@@ -99,6 +101,10 @@ def test_it_trains_silently_without_network_and_goes_on(drawn: Path, tmp_path: P
     again = subprocess.run(command, capture_output=True, text=True, cwd=streets.ROOT)
     assert again.stdout.count("(done before)") == 2
     assert repr(read_result(tmp_path / "out/result.json")) == repr(result)
+    best = subprocess.run([*command, "best"], capture_output=True, text=True, cwd=streets.ROOT)
+    assert best.stdout.count("(done before)") == 2, "nothing is trained for it"
+    assert "best on the validation set" in read_result(tmp_path / "out/result.json").notes[0]
+    assert "ended with" in result.notes[0]
 
 
 @pytest.mark.slow
@@ -175,13 +181,13 @@ def test_no_detections_at_all_are_zero(recipe: Any) -> None:
     assert (figures.map5095, figures.ap50, figures.recall) == (0.0, 0.0, 0.0)
 
 
-def test_a_detector_that_is_not_there_is_refused_and_not_fetched(recipe: Any, tmp_path: Path) -> None:
+def test_a_detector_that_is_not_there_is_refused_and_not_fetched(tmp_path: Path) -> None:
     for name in ("yolo11n.pt", "yolo99q.yaml", str(tmp_path / "mine.pt"), "https://example.org/a.pt"):
         with pytest.raises(ConfigError, match="nothing is downloaded"):
-            recipe.detector_file(name)
-    assert recipe.detector_file("yolo11n.yaml") == "yolo11n.yaml"
+            watched_yolo.detector_file(name)
+    assert watched_yolo.detector_file("yolo11n.yaml") == "yolo11n.yaml"
     (tmp_path / "mine.pt").write_bytes(b"")
-    assert recipe.detector_file(str(tmp_path / "mine.pt")) == str(tmp_path / "mine.pt")
+    assert watched_yolo.detector_file(str(tmp_path / "mine.pt")) == str(tmp_path / "mine.pt")
 
 
 def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> None:
@@ -194,8 +200,8 @@ def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> N
     recipe.refuse_other_tasks("yolo11n.yaml")
 
 
-def test_a_halved_batch_and_a_full_memory_stop_a_training(recipe: Any) -> None:
-    watch = recipe.Watch(0.5, 3, 8, "float32")
+def test_a_halved_batch_and_a_full_memory_stop_a_training() -> None:
+    watch = watched_yolo.Watch(0.5, 3, 8, "float32")
     with pytest.raises(TrainingError, match="8 pictures did not fit the GPU, ultralytics went on with 4"):
         watch.on_train_batch_end(SimpleNamespace(batch_size=4, save_dir="run"))
     loader = SimpleNamespace(dataset=SimpleNamespace(cache=None))
@@ -204,19 +210,19 @@ def test_a_halved_batch_and_a_full_memory_stop_a_training(recipe: Any) -> None:
     assert watch.steps == 0
 
 
-def test_a_share_of_the_pictures_is_inverted(recipe: Any) -> None:
+def test_a_share_of_the_pictures_is_inverted() -> None:
     import torch
 
     batch = torch.linspace(0, 0.4, 400).reshape(100, 1, 2, 2)
-    watch = recipe.Watch(0.5, 3, 8, "float32")
+    watch = watched_yolo.Watch(0.5, 3, 8, "float32")
     turned = watch.inverted({"img": batch.clone()})["img"]
     chosen = (turned != batch).flatten(1).any(1)
     assert torch.equal(turned[chosen], 1.0 - batch[chosen]) and 30 < int(chosen.sum()) < 70
-    assert torch.equal(recipe.Watch(0.5, 3, 8, "float32").inverted({"img": batch.clone()})["img"], turned)
-    assert torch.equal(recipe.Watch(0.0, 3, 8, "float32").inverted({"img": batch.clone()})["img"], batch)
+    assert torch.equal(watched_yolo.Watch(0.5, 3, 8, "float32").inverted({"img": batch.clone()})["img"], turned)
+    assert torch.equal(watched_yolo.Watch(0.0, 3, 8, "float32").inverted({"img": batch.clone()})["img"], batch)
 
 
-def test_layers_in_bfloat16_learn_and_answer_in_float32(recipe: Any) -> None:
+def test_layers_in_bfloat16_learn_and_answer_in_float32() -> None:
     import torch
 
     torch.manual_seed(0)
@@ -226,7 +232,7 @@ def test_layers_in_bfloat16_learn_and_answer_in_float32(recipe: Any) -> None:
     def predict(given: torch.Tensor, *, scale: float) -> dict[str, object]:
         return {"boxes": [layer(given) * scale], "places": (places,)}
 
-    answer = recipe.in_bfloat16(predict, "cpu")(pictures, scale=2.0)
+    answer = watched_yolo.in_bfloat16(predict, "cpu")(pictures, scale=2.0)
     (boxes,), (kept,) = answer["boxes"], answer["places"]
     plain = (layer(pictures) * 2.0).detach()
     assert boxes.dtype == torch.float32 and kept is places
@@ -243,14 +249,14 @@ def test_a_precision_makes_another_training(recipe: Any) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
-def test_a_process_bound_to_a_core_takes_one(recipe: Any) -> None:
+def test_a_process_bound_to_a_core_takes_one() -> None:
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(before)})
-        assert recipe.cores() == 1
+        assert watched_yolo.cores() == 1
     finally:
         os.sched_setaffinity(0, before)
-    assert recipe.cores() == len(before)
+    assert watched_yolo.cores() == len(before)
 
 
 def test_faults_of_a_configuration_are_all_named(recipe: Any) -> None:
