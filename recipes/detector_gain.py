@@ -45,10 +45,8 @@ AREAS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**
 """COCO's sizes of objects, in square pixels of their boxes."""
 REPORTERS = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
 """Settings of ultralytics that report a training elsewhere, where such a package is installed."""
-WEIGHTS = {
-    "last": "Judged is what each training ended with",
-    "best": "Judged is the round of each training that was best on the validation set, by mAP50-95",
-}
+WEIGHTS = ("last", "best")
+"""Of a training: those it ended with, and those of its best round."""
 ROOM = 100_000_000
 """Bytes that a checkpoint may take; with less left on the disk, a failure is for want of it."""
 
@@ -116,7 +114,7 @@ def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
         refuse_other_tasks(config.detector)
         scored = partial(score, names, config.rules.false_positives)
         trained = partial(train, config, names, validation)
-        return Detector(key_of(config), trained, partial(look, config), scored, WEIGHTS[config.weights])
+        return Detector(key_of(config), trained, partial(look, config), scored, config.weights == "best")
 
     return compare_arms(setup(config), config, data, out.resolve(), ready, say)
 

@@ -97,7 +97,7 @@ class Candidate:
     words: str
     """What it is, in words."""
     validation: Estimate
-    """AP50 at the end of its curves, over seeds."""
+    """AP50 at the end of its curves, or at their best where that is judged, over seeds."""
     curves: tuple[tuple[Point, ...], ...]
     """One a seed."""
 

@@ -15,7 +15,7 @@ from .errors import ConfigError
 from .files import write_atomic
 from .gain import Candidate, Result, Rules
 from .gain_page import write_page
-from .gain_run import Detector, Grid, arms_of, drawn_of, read_detections, run_seed, search
+from .gain_run import JUDGED, Detector, Grid, arms_of, drawn_of, read_detections, run_seed, search
 from .gain_sheet import write_sheets
 from .gain_tables import main_table, markdown
 from .journal import locked
@@ -146,7 +146,7 @@ def result_of(setup: Setup, grid: Grid, detector: Detector, seeds: Sequence[int]
     whole = len(seeds) == len(setup.seeds)
     candidates = search(grid, detector, seeds) if whole else ()
     arms = arms_of(grid, detector, seeds, candidates[0].name if candidates else "")
-    notes = [*searched(candidates), *([detector.judged] if detector.judged else []), *leakage.notes]
+    notes = [*searched(candidates), JUDGED[detector.best], *leakage.notes]
     blocks = -(-len(grid.test) // setup.block)
     if blocks < LEAST_BLOCKS:
         notes.append(f"The test set is {blocks} blocks of consecutive pictures: intervals over test pictures are rough")

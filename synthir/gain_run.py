@@ -22,6 +22,11 @@ from .metrics import Float64
 
 DRAWS = 1000
 """Of the bootstrap over test pictures."""
+JUDGED = (
+    "Judged is what each training ended with",
+    "Judged is the round of each training that was best on the validation set",
+)
+"""What a detector looks with: its last weights, or its best ones."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ class Detector:
     """Folder of a training and pictures: the detections on each."""
     score: Callable[[Sequence[Picture], Sequence[Sequence[Found]]], Figures]
     """Labelled pictures and the detections on them: the figures."""
-    judged: str = ""
-    """Which weights of a training `look` takes, as a sentence for the page; with other ones it looks again."""
+    best: bool = False
+    """`look` takes the weights of the round that was best on the validation set, not those of the last one."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def trained(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Kept:
 def judged(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Trial:
     """Measure a trained arm on the test set; it looks at the pictures once."""
     folder, kept = folder_of(grid, mix.name, seed), trained(grid, mix, seed, detector)
-    path, digest = folder / "detections.json", digest_of(grid, grid.test_files, detector.judged)
+    path, digest = folder / "detections.json", digest_of(grid, grid.test_files, JUDGED[detector.best])
     if not path.is_file() or msgspec.json.decode(path.read_bytes(), type=Looked).digest != digest:
         found = detector.look(folder, grid.test_files)
         write_atomic(path, msgspec.json.encode(Looked(digest, found)))
@@ -191,12 +196,13 @@ def arms_of(grid: Grid, detector: Detector, seeds: Sequence[int], chosen: str = 
 
 
 def search(grid: Grid, detector: Detector, seeds: Sequence[int]) -> tuple[Candidate, ...]:
-    """The candidates, the one with the highest mean validation AP50 at the end of its curves first."""
+    """The candidates, the highest mean validation AP50 first: at the end of their curves, or where they were best."""
     found = []
     for mix in (mix for mix in grid.mixes if mix.candidate):
         curves = tuple(trained(grid, mix, seed, detector).training.curve for seed in seeds)
-        ends = mean_interval([curve[-1].ap50 for curve in curves])
-        found.append(Candidate(mix.name, mix.words, ends, curves))
+        points = (curve if detector.best else curve[-1:] for curve in curves)
+        validation = mean_interval([max(point.ap50 for point in some) for some in points])
+        found.append(Candidate(mix.name, mix.words, validation, curves))
     return tuple(sorted(found, key=lambda one: -one.validation.value))
 
 

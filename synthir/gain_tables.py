@@ -111,7 +111,7 @@ def parts_table(result: Result) -> Table:
 def search_table(candidates: Sequence[Candidate]) -> Table:
     """What each candidate is and how it did on the validation set."""
     rows = [(one.name, one.words, mean_cell(one.validation)) for one in candidates]
-    return Table(("candidate", "pictures", "validation AP50 at the end"), tuple(rows))
+    return Table(("candidate", "pictures", "validation AP50"), tuple(rows))
 
 
 def names_of(result: Result, part: str) -> list[str]:

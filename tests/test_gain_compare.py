@@ -13,7 +13,7 @@ from synthir import gain_compare
 from synthir.arms import Mix, Part
 from synthir.detection import Found
 from synthir.errors import ConfigError, TargetBusy, TrainingError
-from synthir.gain import Result, Rules, read_result
+from synthir.gain import Point, Result, Rules, read_result
 from synthir.gain_compare import Setup, compare_arms
 from synthir.gain_run import Detector, Training
 from synthir.journal import locked
@@ -168,6 +168,37 @@ def test_only_the_best_candidate_is_judged_and_only_at_the_end(drawn: Path, tmp_
     assert [one.validation.value for one in result.search] == pytest.approx([sum(end) / 2 for end in ends])
     assert '<th scope="row">some</th>' in (tmp_path / "page.html").read_text()
     assert ">some<" in (tmp_path / "curves.svg").read_text(), "its curves are shown though it was not judged"
+
+
+def test_with_the_best_round_nothing_is_trained_again_and_another_candidate_may_win(
+    drawn: Path, tmp_path: Path
+) -> None:
+    looked: list[str] = []
+    early, late = ((0.9, 0.1), (0.2, 0.5))
+
+    def curved(detector: Detector, best: bool) -> Detector:
+        def train(files: Sequence[Path], seed: int, folder: Path, polarity: float | None) -> Training:
+            heights = early if folder.parent.name.startswith("early") else late
+            points = tuple(Point(step, 1.0, height) for step, height in enumerate(heights, 1))
+            return replace(detector.train(files, seed, folder, polarity), curve=points)
+
+        def look(folder: Path, files: Sequence[Path]) -> list[list[Found]]:
+            looked.append(folder.parent.name[:-7])
+            return detector.look(folder, files)
+
+        return replace(detector, train=train, look=look, best=best)
+
+    candidates = tuple(Mix(name, (Part(kind),), candidate=True) for name, kind in (("early", "rgb"), ("late", "real")))
+    setup = streets.setup(streets.sources(), (*streets.ARMS, *candidates), (1, 2))
+    for best, chosen in ((False, "late"), (True, "early")):
+        looked.clear()
+        said = compared(setup, drawn, tmp_path, lambda detector, best=best: curved(detector, best))
+        assert sum("(done before)" in line for line in said) == (8 if best else 0)
+        assert sorted(looked) == sorted(["grayscale", "real", chosen] * 2), "each is looked at again"
+        result = read_result(tmp_path / "result.json")
+        assert [arm.name for arm in result.arms] == ["grayscale", "real", chosen]
+        assert ("best on the validation set" in result.notes[1]) == best
+        assert result.search[0].validation.value == pytest.approx(0.9 if best else 0.5)
 
 
 def test_arms_with_fewer_seeds(drawn: Path, tmp_path: Path) -> None:
