@@ -79,6 +79,9 @@ def program() -> None:
     help="Which end is hot.",
 )
 @click.option(
+    "--mix", type=float, default=0.0, metavar="SHARE", help="Share of the pictures, 0 to 1, written in grayscale."
+)
+@click.option(
     "--max-side", default=0, metavar="PIXELS", help="Longest side the network sees; the result keeps its size."
 )
 @JSON
@@ -162,6 +165,8 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     text += f", {len(refused)} refused" if refused else ""
     again = sum(picture.redone for picture in manifest.pictures)
     text += f", {again} computed again in float32" if again else ""
+    grey = manifest.counts.get("grayscale", 0)
+    text += f", {grey} of the pictures in grayscale" if grey else ""
     console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")
     return SOME_REFUSED if refused else 0
 

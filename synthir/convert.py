@@ -162,6 +162,7 @@ def manifest_of(
     lines = tuple(with_source(done[place], ref, plan) for ref, place in pairs if place in done)
     late = [(plan.images[index].place, refused[index]) for index in sorted(refused)]
     ledger = tuple(refusal(name, error) for name, error in [*plan.refused, *late])
+    grey = {"grayscale": sum(line.grayscale for line in lines)} if plan.options.mix else {}
     return Manifest(
         version=VERSION,
         synthetic=True,
@@ -169,7 +170,7 @@ def manifest_of(
         caution=CAUTION if plan.spec.planes == 1 else CAUTION_COLOURS,
         job=job,
         engine=plan.spec,
-        counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels)},
+        counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels), **grey},
         notes=plan.dataset.notes,
         refused=ledger,
         labels=labels,

@@ -146,11 +146,11 @@ def cannot_write(ext: str, bit_depth: int = 8, channels: int = 1) -> str:
     return ""
 
 
-def encode(infrared: Infrared, ext: str, channels: int = 1) -> bytes:
+def encode(infrared: Infrared, ext: str, channels: int = 1, *, synthetic: bool = True) -> bytes:
     """Encode infrared (H, W), or RGB (H, W, 3), uint8 or uint16, as the extension says; equal input, equal bytes.
 
-    Marked as synthetic, but for BMP, which has no room for it. `channels` 3 repeats the plane. JPEG has quality 95, all
-    others are lossless.
+    Marked as synthetic where it is, but for BMP, which has no room for it. `channels` 3 repeats the plane. JPEG has
+    quality 95, all others are lossless.
     Raises UnsupportedPicture where the format cannot hold the picture.
     """
     size = f"{infrared.shape[1]}x{infrared.shape[0]} {infrared.dtype}"
@@ -158,7 +158,7 @@ def encode(infrared: Infrared, ext: str, channels: int = 1) -> bytes:
         raise UnsupportedPicture(f"cannot write {size}", why=why, fix="choose another --ext")
     planes = infrared if channels == 1 or infrared.ndim == 3 else np.repeat(infrared[:, :, None], channels, axis=2)
     try:
-        return WRITERS[EXTENSIONS[ext.lower()]](np.ascontiguousarray(planes))
+        return WRITERS[EXTENSIONS[ext.lower()]](np.ascontiguousarray(planes), XMP if synthetic else b"")
     except (cv2.error, OSError, ValueError) as error:
         raise UnsupportedPicture(f"cannot write {size} as {ext}", why=str(error), fix="--ext png") from error
 
@@ -168,33 +168,38 @@ def is_marked(data: bytes) -> bool:
     return DIGITAL_SOURCE.encode() in data
 
 
-def _jpeg(planes: Infrared) -> bytes:
+def _jpeg(planes: Infrared, mark: bytes) -> bytes:
     data = _cv2(".jpg", planes, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    packet = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    if not mark:
+        return data
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + mark
     after = 4 + int.from_bytes(data[4:6]) if data[2:4] == b"\xff\xe0" else 2  # the JFIF segment stays first
     return data[:after] + b"\xff\xe1" + (len(packet) + 2).to_bytes(2) + packet + data[after:]
 
 
-def _png(planes: Infrared) -> bytes:
+def _png(planes: Infrared, mark: bytes) -> bytes:
     data = _cv2(".png", planes, [])
-    chunk = b"iTXt" + b"XML:com.adobe.xmp\0\0\0\0\0" + XMP
+    if not mark:
+        return data
+    chunk = b"iTXt" + b"XML:com.adobe.xmp\0\0\0\0\0" + mark
     after = 8 + 25  # signature and IHDR
     return data[:after] + (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) + data[after:]
 
 
-def _tiff(planes: Infrared) -> bytes:
+def _tiff(planes: Infrared, mark: bytes) -> bytes:
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[317] = 2  # the horizontal predictor makes LZW worth its time
-    tags[700], tags.tagtype[700] = XMP, 1
+    if mark:
+        tags[700], tags.tagtype[700] = mark, 1
     return _pillow("TIFF", planes, tiffinfo=tags, compression="tiff_lzw")
 
 
-def _bmp(planes: Infrared) -> bytes:
+def _bmp(planes: Infrared, mark: bytes) -> bytes:
     return _cv2(".bmp", planes, [])
 
 
-def _webp(planes: Infrared) -> bytes:
-    return _pillow("WEBP", planes, lossless=True, quality=0, method=0, xmp=XMP)
+def _webp(planes: Infrared, mark: bytes) -> bytes:
+    return _pillow("WEBP", planes, lossless=True, quality=0, method=0, **({"xmp": mark} if mark else {}))
 
 
 WRITERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "bmp": _bmp, "webp": _webp}

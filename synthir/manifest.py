@@ -64,6 +64,8 @@ class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Place below the source, where another extension was chosen; else the same place."""
     redone: bool = False
     """Computed again in float32, since the engine's own result was no infrared."""
+    grayscale: bool = False
+    """The picture's own luma, not infrared: `mix` asked for some."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -21,6 +21,8 @@ class Options:
     """Bits a sample, 8 or 16; 16 fits png and tif."""
     polarity: Polarity = Polarity.WHITE_HOT
     """Which end of the grey scale is hot."""
+    mix: float = 0.0
+    """Share of the pictures, 0 to 1, that are written as their own luma in place of infrared; names decide which."""
     max_side: int = 0
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
     batch: int = 0
@@ -43,7 +45,9 @@ class Options:
     def shaping(self) -> dict[str, Any]:
         """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
         names = ["ext", "channels", "bit_depth", "polarity", "max_side", "batch"]
-        names += ["decode"] if self.decode != CPU else []  # the CPU is not written: jobs of older releases go on
+        # what older releases did is not written: their jobs go on
+        names += ["decode"] if self.decode != CPU else []
+        names += ["mix"] if self.mix else []
         return {name: str(value) if isinstance(value := getattr(self, name), str) else value for name in names}
 
     def allowed_failures(self) -> float:
@@ -63,6 +67,7 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
         *([f"decode {options.decode}"] if options.decode not in CHOICES else []),
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
+        *([f"mix {options.mix}"] if not 0.0 <= options.mix <= 1.0 else []),
         *(f"{name} {value}" for name in ("max_side", "limit", "batch") if (value := getattr(options, name)) < 0),
         *([f"workers {options.workers}"] if options.workers < 1 else []),
         *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),
@@ -71,6 +76,9 @@ def check_options(options: Options, spec: EngineSpec) -> None:
     ]
     if wrong:
         raise UsageError(f"cannot convert with {', '.join(wrong)}", fix="synthir convert --help")
+    if spec.band == Band.VISIBLE and options.mix:
+        fix = "leave --mix out"
+        raise UsageError("there is no infrared to mix with", where=spec.generator, why="it makes colours", fix=fix)
     if spec.band == Band.VISIBLE and options.polarity != spec.polarity:
         why = "the engine makes colour pictures, and nothing in them is hot"
         raise UsageError("there is no polarity to choose", where=spec.generator, why=why, fix="leave --polarity out")

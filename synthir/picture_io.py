@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from .dataset import ImageRef
 from .engine import Infrared
@@ -50,6 +51,16 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Grey:
+    """One decoded picture that is written as it is, in grey."""
+
+    luma: UInt8
+    """(H, W)."""
+    sha256: str
+    """Of the file."""
+
+
+@dataclass(frozen=True)
 class Painted:
     """What became of a frame."""
 
@@ -62,12 +73,19 @@ class Painted:
 Outcome = Converted | SynthIRError
 
 
-def load(plan: Plan, index: int, decode: Decode) -> Frame | SynthIRError:
+def stays_visible(place: str, share: float) -> bool:
+    """Whether a picture is one of a share, 0 to 1, that is written in grayscale; its name alone decides."""
+    return int(sha256_bytes(place.encode(errors="surrogateescape"))[:8], 16) < share * 16**8
+
+
+def load(plan: Plan, index: int, decode: Decode) -> Frame | Grey | SynthIRError:
     """Read and decode one picture, or say why not. decode: what `gpu_codec.decoder` gives."""
     ref, options = plan.images[index], plan.options
     try:
         data = read(ref)
         rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
+        if stays_visible(ref.place, options.mix):
+            return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256_bytes(data))
         small = shrink(rgb, options.max_side)
         visible = pad(small, plan.spec.stride)
         check_fits(visible.shape[0], visible.shape[1], plan.spec, ref.where)
@@ -103,6 +121,20 @@ def store(plan: Plan, index: int, origin: Origin, painted: Painted) -> Outcome:
     except (MemoryError, cv2.error) as error:
         return too_large(error, plan.images[index].where)
     return Converted(place, sha256_bytes(data), origin.sha256, redone=painted.redone)
+
+
+def store_grey(plan: Plan, index: int, grey: Grey) -> Outcome:
+    """Encode and write one picture in grey, whatever the polarity, or say why not. Raises NoSpace, TargetError."""
+    options, place = plan.options, plan.places[index]
+    levels = grey.luma.astype(np.uint16) * 257 if options.bit_depth == 16 else grey.luma
+    try:
+        data = encode(levels, Path(place).suffix, options.channels, synthetic=False)
+        write(plan.target / place, data)
+    except UnsupportedPicture as error:
+        return error
+    except (MemoryError, cv2.error) as error:
+        return too_large(error, plan.images[index].where)
+    return Converted(place, sha256_bytes(data), grey.sha256, grayscale=True)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -19,7 +19,7 @@ from .frames import UInt8, from_network, pad
 from .gpu_codec import decoder
 from .journal import GROUP, Journal
 from .manifest import Converted
-from .picture_io import Frame, Outcome, Painted, load, store
+from .picture_io import Frame, Grey, Outcome, Painted, load, store, store_grey
 from .plan import Plan, check_failures
 from .specs import EngineSpec, Polarity, Precision
 
@@ -127,17 +127,20 @@ def flow(
                 frame = future.result()
                 if isinstance(frame, SynthIRError):
                     settle(index, frame)
+                elif isinstance(frame, Grey):
+                    writing.append((index, pool.submit(store_grey, plan, index, frame)))
                 else:
                     frames.append((index, frame))
             for batch in batches(frames, plan.spec.batch or plan.options.batch, bool(plan.spec.batch)):
                 running.append((batch, lanes.submit(attempt, plan, engine, batch)))
                 collect(engine.lanes, 2 * plan.options.workers)
+            collect(engine.lanes, 2 * plan.options.workers)
         collect(0, 0)
     if trial.failed and not trial.worked:
         raise trial.failed[0]
 
 
-Loading = list[tuple[int, Future[Frame | SynthIRError]]]
+Loading = list[tuple[int, Future[Frame | Grey | SynthIRError]]]
 
 
 def decoded_ahead(plan: Plan, pool: ThreadPoolExecutor) -> Iterator[Loading]:

@@ -6,6 +6,7 @@ here, nothing more.
 
 import hashlib
 import importlib.util
+import math
 import os
 import re
 from collections.abc import Callable
@@ -46,9 +47,10 @@ def detector_file(name: str) -> str:
 class Watch:
     """What is seen of a training with ultralytics, and the inversion of some pictures on the way in."""
 
-    def __init__(self, polarity: float, seed: int, batch: int, precision: str) -> None:
-        """polarity: the share of pictures that are inverted; batch: pictures a step; precision: of the layers."""
-        self.batch, self.precision = batch, precision
+    def __init__(self, polarity: float, seed: int, batch: int, precision: str, window: float) -> None:
+        """polarity: the share of pictures that are inverted; batch: pictures a step; precision: of the layers; window:
+        steps that weights are averaged over."""
+        self.batch, self.precision, self.window = batch, precision, window
         self.polarity, self.rng = polarity, torch.Generator().manual_seed(seed)
         self.steps, self.weights_sha256 = 0, ""
         self.curve: dict[int, Point] = {}
@@ -69,8 +71,15 @@ class Watch:
         trainer.model.to(memory_format=torch.channels_last)  # an eighth faster on a CPU
         if self.precision == "bfloat16":  # ultralytics has it on GPUs alone, and computes the losses in it too
             trainer.model.predict = in_bfloat16(trainer.model.predict, trainer.device.type)
+        trainer.ema.decay = self.decay
         before = trainer.preprocess_batch
         trainer.preprocess_batch = lambda batch: self.inverted(before(batch))
+
+    def decay(self, step: int) -> float:
+        """How much of the average of the weights stays at a step; less at the beginning, when little is in it."""
+        if self.window <= 1.0:
+            return 0.0
+        return (1.0 - 1.0 / self.window) * (1.0 - math.exp(-step / self.window))
 
     def inverted(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Some pictures of a batch, [0, 1], shown black-hot."""

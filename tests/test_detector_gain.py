@@ -201,7 +201,7 @@ def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> N
 
 
 def test_a_halved_batch_and_a_full_memory_stop_a_training() -> None:
-    watch = watched_yolo.Watch(0.5, 3, 8, "float32")
+    watch = watched_yolo.Watch(0.5, 3, 8, "float32", 0.0)
     with pytest.raises(TrainingError, match="8 pictures did not fit the GPU, ultralytics went on with 4"):
         watch.on_train_batch_end(SimpleNamespace(batch_size=4, save_dir="run"))
     loader = SimpleNamespace(dataset=SimpleNamespace(cache=None))
@@ -214,12 +214,12 @@ def test_a_share_of_the_pictures_is_inverted() -> None:
     import torch
 
     batch = torch.linspace(0, 0.4, 400).reshape(100, 1, 2, 2)
-    watch = watched_yolo.Watch(0.5, 3, 8, "float32")
+    watch = watched_yolo.Watch(0.5, 3, 8, "float32", 0.0)
     turned = watch.inverted({"img": batch.clone()})["img"]
     chosen = (turned != batch).flatten(1).any(1)
     assert torch.equal(turned[chosen], 1.0 - batch[chosen]) and 30 < int(chosen.sum()) < 70
-    assert torch.equal(watched_yolo.Watch(0.5, 3, 8, "float32").inverted({"img": batch.clone()})["img"], turned)
-    assert torch.equal(watched_yolo.Watch(0.0, 3, 8, "float32").inverted({"img": batch.clone()})["img"], batch)
+    assert torch.equal(watched_yolo.Watch(0.5, 3, 8, "float32", 0.0).inverted({"img": batch.clone()})["img"], turned)
+    assert torch.equal(watched_yolo.Watch(0.0, 3, 8, "float32", 0.0).inverted({"img": batch.clone()})["img"], batch)
 
 
 def test_layers_in_bfloat16_learn_and_answer_in_float32() -> None:
@@ -243,9 +243,21 @@ def test_layers_in_bfloat16_learn_and_answer_in_float32() -> None:
     assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
 
 
+def test_weights_are_averaged_over_the_window() -> None:
+    """Fed with steps 0, 1, 2 ... as if they were weights, the average lags by nearly the window."""
+    watch, average = watched_yolo.Watch(0.5, 3, 8, "float32", 40.0), 0.0
+    for step in range(1, 401):
+        kept = watch.decay(step)
+        average = kept * average + (1.0 - kept) * step
+    assert 400 - average == pytest.approx(39.0, abs=1.0)
+    assert watch.decay(1) < 0.03, "the first steps are not drawn out"
+    assert watched_yolo.Watch(0.5, 3, 8, "float32", 0.0).decay(100) == 0.0
+
+
 def test_a_precision_makes_another_training(recipe: Any) -> None:
     config = shortest(recipe)
     assert recipe.key_of(config) != recipe.key_of(replace(config, precision="float32"))
+    assert recipe.key_of(config) != recipe.key_of(replace(config, average=0.2))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
