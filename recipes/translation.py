@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -139,15 +140,29 @@ def steps_in(config: TrainConfig, data: Path, kept: Path, seed: int, minutes: fl
     steps = 1
     if "generator" in state.optimisers:
         draw, _ = prepare(config, data, seed)
-        steps = max(10, int(60.0 * minutes / statistics.median(step_seconds(config, state, draw(0)))))
+        steps = max(10, int(60.0 * minutes / step_seconds(config, state, draw(0))))
     write_atomic(kept, json.dumps({"steps": steps, "minutes": minutes}).encode())
     return steps
 
 
-def step_seconds(config: TrainConfig, state: State, batch: Batch) -> list[float]:
-    """Of a few training steps on one batch, seconds each."""
+def step_seconds(config: TrainConfig, state: State, batch: Batch) -> float:
+    """What a step takes, in seconds: a few are timed in each part of the training, parts count by their length."""
+    lengths = parts(config)
+    whole = (statistics.median(seconds_from(config, state, batch, first)) * length for first, length in lengths.items())
+    return sum(whole) / config.steps
+
+
+def parts(config: TrainConfig) -> dict[int, int]:
+    """The parts of a training in which different networks or terms learn: first step -> how many steps."""
+    firsts = {0, *config.stages_from, config.joint_from, config.finish_from}
+    ends = [*sorted(first for first in firsts if first < config.steps), config.steps]
+    return {first: end - first for first, end in pairwise(ends)}
+
+
+def seconds_from(config: TrainConfig, state: State, batch: Batch, first: int) -> list[float]:
+    """Of a few training steps on one batch, seconds each; the two to warm up are left out."""
     system, seconds = system_of(config.system), []
-    for step in range(TRIAL):
+    for step in range(first, first + TRIAL):
         begun = time.perf_counter()
         take_step(config, system, state, batch, step)
         seconds.append(time.perf_counter() - begun)
@@ -202,7 +217,7 @@ def cost_table(chosen: Config) -> str:
             seconds.append(time.perf_counter() - begun)
         step = "-"  # the analytic control has nothing to learn
         if "generator" in state.optimisers:
-            step = f"{1e3 * statistics.median(step_seconds(config, state, Batch(visible, infrared))):.0f}"
+            step = f"{1e3 * step_seconds(config, state, Batch(visible, infrared)):.0f}"
         million = sum(p.numel() for p in module.parameters()) / 1e6
         figures = f"{million:.1f} | {counter.get_total_flops() / 1e9:.1f} | {step}"
         figures += f" | {statistics.median(seconds[2:]) * 1e3:.0f}"

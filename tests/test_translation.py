@@ -1,6 +1,7 @@
 """recipes/translation.py, as its first lines say: every system trained, measured and tabulated; resumable."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -10,6 +11,7 @@ import pytest
 from synthir import config as configuration
 from synthir import recipes
 from synthir.generators import cascade
+from synthir.train_config import TrainConfig
 from tests import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -126,3 +128,12 @@ def test_every_system_that_can_be_trained_on_pairs_is_compared(recipe: ModuleTyp
         "train_guided_g1.toml",
     }
     assert shipped - listed == apart | {"train_cgan_unet.toml"}  # that one wants a VGG-19 file
+
+
+def test_every_part_of_a_training_is_timed_by_its_length() -> None:
+    recipe = recipes.load("translation")
+    stagewise = configuration.load(ROOT / "recipes/train_cascade_s_stagewise.toml", TrainConfig)
+    assert recipe.parts(stagewise) == {0: 2000, 2000: 2500, 4500: 1500, 6000: 3000}
+    plain = configuration.load(ROOT / "recipes/train_guided.toml", TrainConfig)
+    assert recipe.parts(plain) == {0: 12000}
+    assert recipe.parts(replace(plain, finish_from=9000)) == {0: 9000, 9000: 3000}
