@@ -1,5 +1,7 @@
 """The commands that train and measure generators: train, finetune, adapt, evaluate, pairs. See synthir.cli."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,17 @@ LEVELS = click.option(
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 
 
+def trained(training: Callable[..., Path], *pictures: object, quiet: bool, **how: Any) -> None:
+    """Run a training and print its model folder; of several processes the first one alone prints, progress too."""
+    from .distributed import started
+
+    first = started(os.environ).rank == 0
+    with console.training(quiet or not first) as report:
+        model = training(*pictures, report=report, **how)
+    if first:
+        click.echo(model)
+
+
 @click.command()
 @click.argument("config", type=PATH)
 @click.option("--data", type=PATH, required=True, help="Folder of the pictures.")
@@ -36,8 +49,7 @@ def train(config: Path, data: Path, out: Path, quiet: bool, **how: Any) -> int:
     """Train the generator that a TOML file describes."""
     from .training import train_from
 
-    with console.training(quiet) as report:
-        click.echo(train_from(config, data, out, report=report, **how))
+    trained(train_from, config, data, out, quiet=quiet, **how)
     return 0
 
 
@@ -58,8 +70,7 @@ def finetune(name: str, pairs: Path, out: Path, quiet: bool, **how: Any) -> int:
     """
     from .further import finetune
 
-    with console.training(quiet) as report:
-        click.echo(finetune(name, pairs, out, report=report, **how))
+    trained(finetune, name, pairs, out, quiet=quiet, **how)
     return 0
 
 
@@ -85,8 +96,7 @@ def adapt(name: str, visible: Path | None, infrared: Path, out: Path, quiet: boo
         raise UsageError("visible pictures are missing", why=why, fix=fix)
     from .further import adapt
 
-    with console.training(quiet) as report:
-        click.echo(adapt(name, visible, infrared, out, report=report, **how))
+    trained(adapt, name, visible, infrared, out, quiet=quiet, **how)
     return 0
 
 
@@ -95,28 +105,34 @@ def adapt(name: str, visible: Path | None, infrared: Path, out: Path, quiet: boo
 @click.option("--protocol", type=PATH, help="TOML file that says what is measured on which pictures.")
 @click.option("--data", type=PATH, help="Folder of the protocol's pictures.")
 @click.option("--pairs", type=PATH, help="Without a protocol: folder with visible/ and infrared/, pairs by name.")
+@click.option(
+    "--config", type=PATH, help="With --pairs: TOML file with a protocol's other keys, e.g. lpips or inception."
+)
+@click.option("--allow-shared-scenes", is_flag=True, help="With --pairs: measure although the model has seen them.")
 @click.option("--out", type=PATH, required=True, help="Folder of the report.")
 @LEVELS
+@QUIET
 def evaluate(
-    name: str,
-    protocol: Path | None,
-    data: Path | None,
-    pairs: Path | None,
-    out: Path,
-    levels: tuple[float, float] | None,
+    name: str, protocol: Path | None, data: Path | None, pairs: Path | None, out: Path, quiet: bool, **how: Any
 ) -> int:
     """Measure a model beside plain baselines, on --pairs or by a --protocol on --data.
 
     NAME is a shipped model, the folder of a trained one, or the file of an engine.
     """
-    from .evaluate import evaluate_from, evaluate_pairs
+    from .evaluate import evaluate_from, evaluate_pairs, model_alone
 
-    if pairs and not (protocol or data):
-        click.echo(evaluate_pairs(name, pairs, out, levels))
-    elif protocol and data and not (pairs or levels):
-        click.echo(evaluate_from(name, protocol, data, out))
-    else:
-        raise click.UsageError("give either --pairs, or --protocol with --data; --levels goes with --pairs")
+    if folder := model_alone(name):
+        faster = f"synthir compile {folder} --out {folder / 'engine.xml'} makes an engine"
+        console.say(quiet, f"{name} has no engine: its network is measured, float32 on the CPU. {faster}")
+    with console.progress(quiet) as progress:
+        if pairs and not (protocol or data):
+            table = evaluate_pairs(name, pairs, out, progress=progress, **how)
+        elif protocol and data and not (pairs or any(how.values())):
+            table = evaluate_from(name, protocol, data, out, progress)
+        else:
+            ways = "give either --pairs, or --protocol with --data"
+            raise click.UsageError(f"{ways}; --config, --levels and --allow-shared-scenes go with --pairs")
+    click.echo(table)
     return 0
 
 

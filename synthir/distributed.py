@@ -1,7 +1,9 @@
 """Several processes that train one network, as `torchrun` starts them: each takes its part of every batch.
 
-Without torchrun there is one process and everything here is a no-op. The result is that of one process with the whole
-batch: gradients, loss values and the statistics of batch norm are averaged over the processes.
+Without torchrun there is one process and everything here is a no-op. Gradients, loss values and the statistics of batch
+norm are averaged over the processes, so that the result is that of one process with the whole batch, but for what is
+drawn or remembered picture by picture, which each process does for its own part: dropout (pix2pix, cgan_unet), the
+mixtures of wgan-gp, and the pool of system cycle once it is full.
 """
 
 import os
@@ -14,6 +16,8 @@ import torch.distributed as dist
 import torch.distributed.nn.functional as differentiable
 from torch import Tensor, nn
 
+from .errors import TrainingError
+
 
 class Part(NamedTuple):
     """Which of how many processes this one is."""
@@ -22,16 +26,48 @@ class Part(NamedTuple):
     total: int
 
 
+def started(environment: Mapping[str, str]) -> Part:
+    """The process that torchrun's environment describes; the only one without torchrun."""
+    total = int(environment.get("WORLD_SIZE", "1"))
+    return Part(int(environment["RANK"]), total) if total > 1 else Part(0, 1)
+
+
+def own_device(device: torch.device, environment: Mapping[str, str], gpus: int) -> torch.device:
+    """The device of this process: of several on one machine with that many GPUs, each takes the one of its number.
+
+    Raises TrainingError where there is no GPU of its own.
+    """
+    if device.type != "cuda" or started(environment).total == 1:
+        return device
+    beside, number = int(environment["LOCAL_WORLD_SIZE"]), int(environment["LOCAL_RANK"])
+    chosen = device != torch.device("cuda")  # the user named one
+    if chosen and beside > 1:
+        why = f"{beside} processes on this machine would share it"
+        raise TrainingError("one GPU for several processes", where=str(device), why=why, fix="--device cuda")
+    if not chosen and number >= gpus:
+        why = f"{beside} processes on this machine, GPUs {gpus}"
+        fix = f"torchrun --nproc-per-node {gpus}, or --device cpu"
+        raise TrainingError("no GPU for this process", where=f"cuda:{number}", why=why, fix=fix)
+    return device if chosen else torch.device("cuda", number)
+
+
+def backend(device: torch.device) -> str:
+    """What connects processes on a device; gradients lie on it, loss values and flags always on the CPU."""
+    return "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+
+
 @contextmanager
 def processes(device: torch.device) -> Iterator[Part]:
     """This process among those that torchrun started, connected to them; the only one without torchrun."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
-        yield Part(0, 1)
+    part = started(os.environ)
+    if part.total == 1:
+        yield part
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group(backend(device))
     try:
-        yield Part(dist.get_rank(), count)
+        yield part
     finally:
         dist.destroy_process_group()
 

@@ -2,37 +2,41 @@
 
 Every method sees the same pictures in one run: the generator, grayscale, inverted grayscale, and one constant (the mean
 level of the training infrared). Each figure is given raw and after a gain and offset per picture; what each of them is
-stands in evaluate_report.DEFINITIONS and in docs/reference/figures.md.
+stands in evaluate_report.DEFINITIONS and in docs/reference/figures.md. What the model has seen is measured only where
+that is allowed aloud.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from . import config as configuration
 from .audit import refuse_shared
+from .backends.torch import TorchEngine
+from .checkpoint import load_model
+from .compile import papers
 from .config import at_least
+from .convert import Progress, silent
 from .detector import open_detector
-from .engine import Engine, open_engine
+from .engine import Engine, open_engine, papers_of
 from .errors import ConfigError
-from .evaluate_report import Evaluation, slug, write_report
+from .evaluate_report import Evaluation, remarks, slug, write_report
 from .features import load_features
 from .files import sha256_file
-from .images import UInt8
 from .layouts import find_pairs
 from .levels import Levels
-from .lpips import LEAST as LEAST_LPIPS
 from .lpips import load_lpips, lpips_of
-from .measurement import Instruments, Measured, measure
-from .pairs import Pair, PairSource, read_boxes, read_pair
+from .measurement import Instruments, Measured, baselines, known_pictures, measure
+from .pairs import Pair, PairSource, read_boxes
 from .pipeline import paint
+from .profiles import BuildProfile
+from .seen import SPEC, Seen, mean_level, seen_of
 from .sheet import write_sheet
 from .shipped import engine_payload
-from .specs import Band
-from .totals import Total, total
-from .validation import Method, grayscale, in_grey
+from .specs import Band, Precision
+from .totals import totals
+from .validation import Method, in_grey
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,11 @@ class EvaluateConfig:
     Files of weights are relative to the working directory; an empty one is not measured.
     """
 
-    protocols: tuple[Protocol, ...]
-    training: tuple[PairSource, ...]
-    """Pairs the generator was trained on: none may be measured. Without any the constant is `own mean`."""
+    protocols: tuple[Protocol, ...] = ()
+    """What is measured; with `--pairs` none, since the pairs are it."""
+    training: tuple[PairSource, ...] = ()
+    """Pairs the generator was trained on: none may be measured. Without any the model's record says what it has seen,
+    and the mean level of it."""
     every: int = 1
     """Measure each n-th picture; 1 is all."""
     lpips: str = ""
@@ -88,65 +94,106 @@ class EvaluateConfig:
             raise ValueError("LPIPS needs both lpips and lpips_backbone, or neither")
 
 
-def evaluate_from(name: str, protocol: Path, data: Path, out: Path) -> str:
+def evaluate_from(name: str, protocol: Path, data: Path, out: Path, progress: Progress = silent) -> str:
     """Measure a shipped model, a model folder or an engine file; writes `out`, gives the table as Markdown.
 
-    Raises ConfigError where a measured picture was trained on or a file of weights is absent, TrainingError where pairs
-    are missing.
+    Raises ConfigError where a picture was trained on or a file is absent, TrainingError where pairs are missing.
     """
-    return report(name, configuration.load(protocol, EvaluateConfig), data, out)
+    config = configuration.load(protocol, EvaluateConfig)
+    if not config.protocols:
+        fix = "add [[protocols]], or give the file as --config beside --pairs"
+        raise ConfigError("nothing to measure", where=str(protocol), why="it has no protocols", fix=fix)
+    return report(name, config, data, out, progress)
 
 
-def evaluate_pairs(name: str, pairs: Path, out: Path, levels: Levels | None = None) -> str:
+def evaluate_pairs(
+    name: str,
+    pairs: Path,
+    out: Path,
+    *,
+    levels: Levels | None = None,
+    config: Path | None = None,
+    allow_shared_scenes: bool = False,
+    progress: Progress = silent,
+) -> str:
     """The same on a folder with `visible/` and `infrared/`, and without a protocol.
 
-    With a COCO file `boxes.json` there, by names in `visible/`, objects are measured. Nobody says here what was trained
-    on, so nothing is refused, and the constant is the mean of the measured infrared itself: `own mean`.
-    Raises TrainingError where pairs are missing.
+    With a COCO file `boxes.json` there, by names in `visible/`, objects are measured. config: a TOML file with the keys
+    of EvaluateConfig but `protocols`. Raises ConfigError where the model has seen these scenes and that is not allowed,
+    TrainingError where pairs are missing.
     """
+    whole = configuration.load(config, EvaluateConfig) if config else EvaluateConfig()
+    if whole.protocols:
+        fix = "leave [[protocols]] out, or give the file as --protocol with --data"
+        raise ConfigError("protocols beside --pairs", where=str(config), why="--pairs is what is measured", fix=fix)
     boxes = ("boxes.json", "visible") if (pairs / "boxes.json").is_file() else ("", "")
     source = PairSource("folders", "visible", "infrared", boxes=boxes[0], boxes_images=boxes[1], levels=levels)
-    config = EvaluateConfig(protocols=(Protocol(pairs.resolve().name, source),), training=())
-    return report(name, config, pairs, out)
+    protocol = Protocol(pairs.resolve().name, source, allow_shared_scenes)
+    return report(name, replace(whole, protocols=(protocol,)), pairs, out, progress)
 
 
-def report(name: str, config: EvaluateConfig, data: Path, out: Path) -> str:
+def report(name: str, config: EvaluateConfig, data: Path, out: Path, progress: Progress) -> str:
     """Measure and write everything; gives the table."""
-    with open_engine(engine_payload(name)) as engine:
-        return write_report(out, evaluate(config, engine, data, out), name, config)
+    with open_model(name) as engine:
+        evaluation = evaluate(config, engine, data, out, seen=seen_of(name), progress=progress)
+    if model_alone(name):
+        evaluation.notes.append("Measured is the network itself, float32 on the CPU: the model has no engine yet.")
+    return write_report(out, evaluation, name, config)
 
 
-def evaluate(config: EvaluateConfig, engine: Engine, data: Path, out: Path) -> Evaluation:
-    """Every protocol, method and picture; sheets are written to `out` on the way."""
+def model_alone(name: str) -> Path | None:
+    """The folder of a model that is not compiled yet; None for all else."""
+    payload = engine_payload(name)
+    made = payload == Path(name) or payload.exists() or papers_of(payload).exists()
+    return payload.parent if not made and (payload.parent / SPEC).is_file() else None
+
+
+def open_model(name: str) -> Engine:
+    """The engine of a model, or, before it has one, its network in float32 on the CPU.
+
+    Raises UnknownName, EngineUntrusted, EngineIncompatible, BackendMissing.
+    """
+    folder = model_alone(name)
+    if folder is None:
+        return open_engine(engine_payload(name))
+    module, generator = load_model(folder)
+    return TorchEngine(papers(generator, folder.name, BuildProfile("torch"), Precision.FLOAT32, {}), module, "cpu")
+
+
+def evaluate(
+    config: EvaluateConfig,
+    engine: Engine,
+    data: Path,
+    out: Path,
+    *,
+    seen: Seen | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Every protocol, method and picture, when all are found and allowed; sheets are written to `out` on the way."""
     instruments = open_instruments(config)
     trained = [pair for source in config.training for pair in find_pairs(data, source)]
-    known = baselines(trained, "constant") if trained else None
+    chosen = [(protocol, find_pairs(data, protocol.pairs)[:: config.every]) for protocol in config.protocols]
     evaluation = Evaluation([], [], notes(config))
-    for protocol in config.protocols:
-        pairs = find_pairs(data, protocol.pairs)[:: config.every]
-        refuse_trained(protocol, pairs, trained)
-        if trained:
-            refuse_shared(trained, pairs, protocol.allow_shared_scenes)
-        if engine.spec.band == Band.VISIBLE:
-            pairs = [replace(pair, turned=True) for pair in pairs]
+    for protocol, pairs in chosen:
+        evaluation.notes.extend(vet(protocol, pairs, trained, seen))
+    if seen is None:
+        evaluation.notes.append("It is not known what the model has seen: it has no record of its training.")
+    level = mean_level(trained) if trained else seen.level if seen else math.nan
+    done, count = 0, sum(len(pairs) for _, pairs in chosen)
+    for protocol, found in chosen:
+        pairs = [replace(pair, turned=True) for pair in found] if engine.spec.band == Band.VISIBLE else found
         methods: dict[str, Method] = {"generator": in_grey(partial(paint, engine))}
-        methods |= known or baselines(pairs, "own mean")
-        boxes = read_boxes(data, protocol.pairs)
-        measured = [
-            one
-            for pair in pairs
-            for one in measure(protocol.name, pair, methods, boxes.get(pair.name, []), instruments)
-        ]
+        methods |= baselines(level, pairs)
+        boxes, measured = read_boxes(data, protocol.pairs), list[Measured]()
+        for pair in pairs:
+            measured.extend(measure(protocol.name, pair, methods, boxes.get(pair.name, []), instruments))
+            done += 1
+            progress(done, 0, count)
         evaluation.rows.extend(one.row for one in measured)
-        evaluation.totals.extend(totals(measured, list(methods), force_fid=config.force_fid))
+        evaluation.totals.extend(totals(measured, force_fid=config.force_fid))
         write_sheet(out / f"sheet-{slug(protocol.name)}.png", pairs, protocol.sheet, methods["generator"])
     evaluation.notes.extend(remarks(evaluation.totals))
     return evaluation
-
-
-def totals(measured: list[Measured], methods: list[str], *, force_fid: bool) -> list[Total]:
-    """Of each method of one protocol."""
-    return [total([one for one in measured if one.row.method == name], force_fid=force_fid) for name in methods]
 
 
 def open_instruments(config: EvaluateConfig) -> Instruments:
@@ -181,20 +228,19 @@ def classes(config: EvaluateConfig) -> str:
     return "all classes" if config.detector_class < 0 else f"class {config.detector_class}"
 
 
-def remarks(totals: list[Total]) -> list[str]:
-    """What the tables cannot say: which pictures have no figure, why no FID, which baseline knows more."""
-    said = []
-    if any(total.raw["ms_ssim"].count < total.pictures for total in totals):
-        said.append("MS-SSIM: pictures under 176 pixels on the short side have none.")
-    if any(0 < total.raw["lpips"].count < total.pictures for total in totals):
-        said.append(f"LPIPS: pictures under {LEAST_LPIPS} pixels on the short side have none.")
-    refused = {total.protocol: total.distances.refused for total in totals if total.distances}
-    said += [f"{protocol}: no FID, {why}." for protocol, why in refused.items() if why]
-    if any(total.method == "own mean" for total in totals):
-        said.append(
-            "own mean: the mean level of the very infrared that is measured; it knows more than a constant may."
-        )
-    return said
+def vet(protocol: Protocol, pairs: list[Pair], trained: list[Pair], seen: Seen | None) -> list[str]:
+    """What is to be said of pictures that the model may know.
+
+    Raises ConfigError where one was trained on, or shows a scene the model has seen and the protocol forbids that.
+    """
+    refuse_trained(protocol, pairs, trained)
+    if trained:
+        refuse_shared(trained, pairs, protocol.allow_shared_scenes)
+    why = known_pictures(pairs, seen) if seen else ""
+    if why and not protocol.allow_shared_scenes:
+        fix = "measure others, or call it a test on seen scenes: --allow-shared-scenes, or allow_shared_scenes = true"
+        raise ConfigError("the model has seen what is to be measured", where=protocol.name, why=why, fix=fix)
+    return [f"{protocol.name}: {why}."] if why else []
 
 
 def refuse_trained(protocol: Protocol, pairs: list[Pair], trained: list[Pair]) -> None:
@@ -203,24 +249,3 @@ def refuse_trained(protocol: Protocol, pairs: list[Pair], trained: list[Pair]) -
     if seen:
         why = f"{len(seen)} pictures were trained on, e.g. {min(seen).name}"
         raise ConfigError("a test on training pictures", where=protocol.name, why=why, fix="measure held-out pictures")
-
-
-def baselines(pairs: list[Pair], name: str) -> dict[str, Method]:
-    """Grayscale, inverted grayscale, and under `name` the mean level of the infrared of about 100 of these pairs."""
-    level = mean_level(pairs[:: max(1, len(pairs) // 100)])
-    return {"grayscale": grayscale, "inverted": inverted, name: constant(level)}
-
-
-def inverted(rgb: UInt8) -> UInt8:
-    """255 - luma."""
-    return np.asarray(255 - grayscale(rgb), dtype=np.uint8)
-
-
-def constant(level: float) -> Method:
-    """One grey level everywhere."""
-    return lambda rgb: np.full(rgb.shape[:2], round(level), np.uint8)
-
-
-def mean_level(pairs: list[Pair]) -> float:
-    """Mean grey level of the infrared pictures."""
-    return float(np.mean([read_pair(pair)[1].mean() for pair in pairs]))

@@ -17,7 +17,7 @@ import numpy as np
 from . import distribution, lpips, metrics, object_metrics
 from .files import write_atomic
 from .intervals import Estimate
-from .measurement import Row
+from .measurement import TEST_MEAN, Row
 from .totals import FIGURES, Total
 
 DEFINITIONS = metrics.DEFINITIONS | lpips.DEFINITIONS | distribution.DEFINITIONS | object_metrics.DEFINITIONS
@@ -74,6 +74,22 @@ def markdown(evaluation: Evaluation, name: str) -> str:
         "\n".join(f"- {note}" for note in evaluation.notes),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def remarks(totals: list[Total]) -> list[str]:
+    """What the tables cannot say: which pictures have no figure, why no FID, which baseline knows more."""
+    said = []
+    if any(total.raw["ms_ssim"].count < total.pictures for total in totals):
+        said.append("MS-SSIM: pictures under 176 pixels on the short side have none.")
+    if any(0 < total.raw["lpips"].count < total.pictures for total in totals):
+        said.append(f"LPIPS: pictures under {lpips.LEAST} pixels on the short side have none.")
+    refused = {total.protocol: total.distances.refused for total in totals if total.distances}
+    said += [f"{protocol}: no FID, {why}." for protocol, why in refused.items() if why]
+    if any(total.method == TEST_MEAN for total in totals):
+        said.append(
+            f"{TEST_MEAN}: the mean level of the very infrared that is measured; it knows more than a constant may."
+        )
+    return said
 
 
 def table(totals: Sequence[Total], name: str, columns: Sequence[Column]) -> str:

@@ -13,7 +13,9 @@ from .checkpoint import read_model
 from .levels import Levels
 from .pairs import PairSource
 from .shipped import model_place, recipes_folder
-from .train_config import TrainConfig
+from .specs import Band
+from .train_checks import shape_of
+from .train_config import TrainConfig, Weights
 from .training import train
 
 
@@ -57,7 +59,28 @@ def adapt(
 
 
 def further(name: str, recipe: Path, source: PairSource) -> TrainConfig:
-    """The configuration of a recipe for that model and those pictures."""
+    """The configuration of a recipe for that model and those pictures.
+
+    The recipe is made for one generator. Of another one the model says which way it goes, what crops it takes and how
+    many stages it has; where those of the recipe fit they stay.
+    """
     spec = read_model(model_place(name))[0]
-    config = configuration.load(recipe, TrainConfig)
-    return replace(config, generator="", start=name, band=spec.band, sources=(source,))
+    config = replace(configuration.load(recipe, TrainConfig), generator="", start=name, band=spec.band)
+    shape = shape_of(config)
+    crops = dict.fromkeys(-(-size // shape.stride) * shape.stride for size in config.augmentation.sizes)
+    odd = any(size % shape.stride for size in config.augmentation.sizes)
+    return replace(
+        config,
+        sources=(source,),
+        direction="infrared-to-visible" if spec.band == Band.VISIBLE else "visible-to-infrared",
+        augmentation=replace(config.augmentation, sizes=tuple(crops)) if odd else config.augmentation,
+        weights=staged(config.weights, shape.stages),
+        finish=staged(config.finish, shape.stages) if config.finish_from else config.finish,
+    )
+
+
+def staged(weights: Weights, stages: int) -> Weights:
+    """The weights for a generator of that many stages: where they are for another number, each is half of the next."""
+    if len(weights.stages) == stages:
+        return weights
+    return replace(weights, stages=tuple(0.5**later for later in reversed(range(stages))))

@@ -13,10 +13,10 @@ from .arms import BASE_KINDS, Mix
 from .convert import Options, plan, run
 from .engine import check_papers, open_engine
 from .errors import ConfigError
-from .evaluate import inverted
 from .images import UInt8
 from .labelled import LabelledPicture, LabelSource, read_labelled
 from .leakage import Leakage, leaks
+from .measurement import inverted
 from .picture_sets import Maker, base_kinds, from_files, from_labels, from_sources, stylised
 from .shipped import engine_payload
 from .validation import grayscale

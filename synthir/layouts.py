@@ -32,7 +32,7 @@ def find_pairs(data: Path, source: PairSource) -> list[Pair]:
     named = listed(linked, data / source.names) if source.names else linked
     chosen = [pair for pair in named if fnmatchcase(pair.name, source.pattern)]
     if not chosen:
-        folder = data / source.visible
+        folder = empty_side(data, source)
         why = f"no pictures found; {layout.__doc__}" if folder.is_dir() else "no such folder"
         fix = "check --data, and visible, infrared, layout and part in the TOML"
         raise TrainingError("pairs incomplete", where=str(folder), why=why, fix=fix)
@@ -40,6 +40,13 @@ def find_pairs(data: Path, source: PairSource) -> list[Pair]:
     return [
         replace(pair, stretch=source.stretch, levels=source.levels, scene=scene_below(source, pair)) for pair in chosen
     ]
+
+
+def empty_side(data: Path, source: PairSource) -> Path:
+    """The folder to name where nothing was found: that of the infrared where the visible one holds pictures."""
+    visible, infrared = data / source.visible, data / source.infrared
+    seen = source.layout == "unpaired" and any(pictures_below(visible))
+    return infrared if seen and not any(pictures_below(infrared)) else visible
 
 
 def scene_below(source: PairSource, pair: Pair) -> str:

@@ -22,6 +22,9 @@ LEVEL_BINS = np.arange(0.0, 257.0, 4.0)
 EDGE_BINS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0])
 """Of gradient magnitudes in grey levels a pixel, octaves: most of a picture is smooth."""
 
+LIKENESS_FIGURES, LIKENESS_OBJECT_FIGURES = ("levels", "edges", "likeness"), ("contrast",)
+"""What a best model can be chosen by: more is better. That of objects is a number where there are boxes."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -46,6 +49,10 @@ class HeldApart:
     """The camera's."""
     grayscale: float
     """Likeness of the given pictures' own luma: what a generator has to beat."""
+
+    def has_boxes(self) -> bool:
+        """Whether there is an object on any of the pictures: without one, the figure of objects is NaN."""
+        return any(self.boxes.get(pair.visible.name) for pair in self.pairs)
 
     def figures(self, method: Method) -> dict[str, float]:
         """Of what a method makes: overlap of levels, of edges, their mean, grayscale's, and its objects' contrast."""

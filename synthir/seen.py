@@ -6,9 +6,10 @@ may know. No record means that it is not known what was seen, never that nothing
 `docs/decisions/0018-what-a-model-has-seen.md` says what a hash can tell and what not.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from .errors import EngineUntrusted, TrainingError
 from .files import sha256_bytes, write_atomic
 from .layouts import find_pairs
 from .manifest import MANIFEST, read_manifest
-from .pairs import Pair, PairSource
+from .pairs import Pair, PairSource, read_infrared
 from .shipped import engine_payload, model_place, models
 from .specs import GeneratorSpec, read_engine_spec, read_generator_spec, to_json
 from .train_config import TrainConfig
@@ -43,6 +44,8 @@ class Seen:
     """(N, 256)"""
     infrared: Bits
     """(M, 256)"""
+    level: float = math.nan
+    """Mean grey level of its last training's infrared, 0 to 255; NaN in records of before it was kept."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def of_training(config: TrainConfig, data: Path) -> Seen | None:
     if config.start and before is None:
         return None
     own = of_sources(config.sources, data)
-    return together([own, before]) if before else own
+    return replace(together([own, before]), level=own.level) if before else own
 
 
 def of_sources(sources: Sequence[PairSource], data: Path) -> Seen:
@@ -128,7 +131,12 @@ def of_sources(sources: Sequence[PairSource], data: Path) -> Seen:
     # of unpaired folders the smaller one goes round: each picture once
     visible = pair_hashes({pair.visible: pair for pair in pairs}.values(), "visible")
     infrared = pair_hashes({pair.infrared: pair for pair in pairs}.values(), "infrared")
-    return Seen(distinct(visible), distinct(infrared))
+    return Seen(distinct(visible), distinct(infrared), mean_level(pairs))
+
+
+def mean_level(pairs: Sequence[Pair]) -> float:
+    """Mean grey level of the infrared of about a hundred of the pairs, evenly spread."""
+    return float(np.mean([read_infrared(pair).mean() for pair in pairs[:: max(1, len(pairs) // 100)]]))
 
 
 def pair_hashes(pairs: Iterable[Pair], modality: Modality) -> Bits:
@@ -161,21 +169,27 @@ def unpacked(packed: NDArray[np.uint8]) -> Bits:
 
 
 def to_bytes(seen: Seen) -> bytes:
-    """A record as safetensors: uint8 `visible` (N, 32) and `infrared` (M, 32). Equal records give equal bytes."""
-    return save({name: np.packbits(distinct(bits), axis=1) for name, bits in vars(seen).items()})
+    """A record as safetensors: uint8 `visible` (N, 32), `infrared` (M, 32), float64 `level` (1,) where it is known.
+
+    Equal records give equal bytes.
+    """
+    hashed = {"visible": seen.visible, "infrared": seen.infrared}
+    arrays = {name: np.packbits(distinct(bits), axis=1) for name, bits in hashed.items()}
+    return save(arrays if math.isnan(seen.level) else {**arrays, "level": np.array([seen.level])})
 
 
 def from_bytes(data: bytes, where: str) -> Seen:
     """A record as it was written. Raises EngineUntrusted where it is none."""
     try:
         arrays = load(data)
+        level = float(arrays.pop("level", np.array([math.nan]))[0])
         shapes = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, IndexError, KeyError, TypeError, ValueError) as error:
         raise EngineUntrusted("no record of what was seen", where=where, why=str(error)) from error
     if shapes != dict.fromkeys(("visible", "infrared"), (np.dtype(np.uint8), (BITS // 8,))):
         why = f"expected visible and infrared, each uint8 (N, {BITS // 8}), found {shapes}"
         raise EngineUntrusted("no record of what was seen", where=where, why=why)
-    return Seen(unpacked(arrays["visible"]), unpacked(arrays["infrared"]))
+    return Seen(unpacked(arrays["visible"]), unpacked(arrays["infrared"]), level)
 
 
 def record(folder: Path, config: TrainConfig, data: Path) -> Seen:

@@ -72,6 +72,12 @@ def total(measured: Sequence[Measured], *, force_fid: bool) -> Total:
     return Total(rows[0].protocol, rows[0].method, len(rows), raw, aligned, objects(rows), between)
 
 
+def totals(measured: Sequence[Measured], *, force_fid: bool) -> list[Total]:
+    """Of each method of one protocol, in their order."""
+    methods = dict.fromkeys(one.row.method for one in measured)
+    return [total([one for one in measured if one.row.method == name], force_fid=force_fid) for name in methods]
+
+
 def mean(values: Sequence[float], block: int) -> Estimate:
     """Of the finite values, with its interval over blocks of consecutive ones."""
     finite = [value for value in values if math.isfinite(value)]

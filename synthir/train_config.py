@@ -97,15 +97,17 @@ class TrainConfig:
     pool: int = 0
     """Made pictures remembered for the discriminators of system `cycle`; 50 as published."""
     vgg19: str = ""
-    """File with the weights of VGG-19, for the term `perceptual`."""
+    """File with the weights of VGG-19 or VGG-16, for the term `perceptual`."""
+    vgg_layer: str = ""
+    """Of it, the layer that is looked at, e.g. `conv4_3`; empty is its last convolution."""
     balance: bool = False
     """Divide each term by the running mean of its size, so that the weights alone say what it counts."""
     split: Literal["blocks", "scenes"] = "blocks"
     """What validates together: blocks of consecutive frames, or whole scenes."""
     block: int = 16
-    """Consecutive frames that validate together."""
+    """Consecutive frames that validate together; fewer where a source has too few for one such block to validate."""
     validate_share: int = 12
-    """Each n-th block or scene validates."""
+    """Each n-th block or scene validates; nothing of a source with fewer pictures than this."""
     validate_most: int = 24
     """About so many pictures of a source validate, and all that have boxes."""
     allow_shared_scenes: bool = False
@@ -115,7 +117,7 @@ class TrainConfig:
     sheet_every: int = 0
     """Steps between sheets of visible | real | synthetic; 0 writes none."""
     best: str = ""
-    """Validation figure, higher is better, e.g. `roadscene_ssim`: the model that was best in it is kept as `best/`."""
+    """Validation figure, more is better, e.g. `roadscene_ssim`: the model that was best in it is kept as `best/`."""
     patience: int = 0
     """Validations in a row without a better `best` figure that end the training; 0 never does."""
     tensorboard: bool = False
@@ -126,7 +128,7 @@ class TrainConfig:
     finish: Weights = field(default_factory=Weights)
     """Loss weights of the last steps: less adversarial, and what was made up along the way is smoothed out again."""
     stages_from: tuple[int, ...] = ()
-    """Steps at which each stage's turn begins, the others resting; after `joint_from` all learn. Empty: all at once."""
+    """Steps at which each stage's turn begins, the others resting; from `joint_from` all learn. Empty: all at once."""
     joint_from: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 

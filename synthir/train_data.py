@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import generators
 from .audit import refuse_shared
 from .errors import ConfigError
+from .headers import refuse_unfit
 from .layouts import find_pairs
 from .likeness import HeldApart, hold_apart
 from .pairs import Pair, PairSource, read_boxes, split, split_loose
 from .sampling import Sampler, UnpairedSampler
 from .systems import system_of
+from .train_checks import best_fault, figures_of, name_of, refuse_odd
 from .train_config import TrainConfig
-from .train_start import network_of
 from .train_state import Batch
 from .validation import HeldOut, hold_out
 
@@ -32,22 +32,26 @@ def prepare(config: TrainConfig, data: Path, seed: int) -> tuple[Draw, list[Held
     """What draws the training batches, and what validates, by source. Raises TrainingError, ConfigError."""
     refuse_odd(config)
     training, validation = shared_out(config, data)
+    refuse_best(config, validation)
     return batches(config, training, seed), validation
 
 
-def refuse_odd(config: TrainConfig) -> None:
-    """Raises ConfigError where there is nothing to train on, or crops that the network does not take."""
-    if not config.sources:
-        raise ConfigError("no [[sources]]", fix="name at least one folder of pictures in the TOML")
-    stride = generators.stride_of(network_of(config)[0])
-    odd = [str(size) for size in config.augmentation.sizes if size % stride]
-    if odd:
-        why = f"{config.generator or config.start} takes multiples of {stride} pixels"
-        raise ConfigError(f"crop sizes {', '.join(odd)} do not fit", why=why, fix="change augmentation.sizes")
-    loose = [source.visible for source in config.sources if source.layout == "unpaired"]
-    if loose and system_of(config.system).paired(config):
-        why = f"system {config.system} compares each result with its real picture"
-        raise ConfigError("pictures that are no pairs", where=loose[0], why=why, fix='choose system = "cycle"')
+def refuse_best(config: TrainConfig, validation: list[Held]) -> None:
+    """Raises ConfigError where the pictures that validate do not give the figure of `best`, or only as no number."""
+    found = [
+        figure for held in validation for figure in figures_of(held.name, isinstance(held, HeldOut), held.has_boxes())
+    ]
+    if config.best and config.best not in found:
+        raise ConfigError(best_fault(config.best, found), fix="correct best in the configuration, or leave it out")
+
+
+def unvalidated(config: TrainConfig, validation: list[Held]) -> str:
+    """What is to be said of the sources that have too few pictures to hold any out; empty where all validate."""
+    missing = {name_of(source) for source in config.sources} - {held.name for held in validation}
+    if not missing:
+        return ""
+    fewest = f"fewer than validate_share = {config.validate_share} pictures"
+    return f"nothing validates of {', '.join(sorted(missing))}: {fewest}; log.csv says nothing of new pictures"
 
 
 def shared_out(config: TrainConfig, data: Path) -> tuple[tuple[tuple[float, tuple[Pair, ...]], ...], list[Held]]:
@@ -55,7 +59,9 @@ def shared_out(config: TrainConfig, data: Path) -> tuple[tuple[tuple[float, tupl
     chosen: list[tuple[float, tuple[Pair, ...]]] = []
     validation: list[Held] = []
     for source in config.sources:
-        training, held = split_source(config, source, find_pairs(data, source))
+        pairs = find_pairs(data, source)
+        refuse_unfit(pairs)
+        training, held = split_source(config, source, pairs)
         chosen.append((source.share, tuple(training)))
         if held:
             turned = [replace(pair, turned=config.direction == "infrared-to-visible") for pair in held]
@@ -64,20 +70,21 @@ def shared_out(config: TrainConfig, data: Path) -> tuple[tuple[tuple[float, tupl
     return tuple(chosen), validation
 
 
-def name_of(source: PairSource) -> str:
-    """What its figures are called after: the first folder of the visible pictures, the last one of an absolute path."""
-    place = PurePath(source.visible)
-    return place.name if place.is_absolute() else place.parts[0] if place.parts else ""
-
-
 def split_source(config: TrainConfig, source: PairSource, pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs of one source."""
+    """Training and validation pairs of one source; none of the latter where there are fewer than validate_share."""
     if source.layout == "unpaired":
-        return split_loose(pairs, config.block, config.validate_share)
-    training, held = split(pairs, config.split, config.block, config.validate_share)
+        count = min(len({pair.visible for pair in pairs}), len({pair.infrared for pair in pairs}))
+        return split_loose(pairs, block_of(config, count), config.validate_share)
+    training, held = split(pairs, config.split, block_of(config, len(pairs)), config.validate_share)
     if config.split == "scenes":
         refuse_shared(training, held, config.allow_shared_scenes)
     return training, held
+
+
+def block_of(config: TrainConfig, count: int) -> int:
+    """`block`, or, of so few pictures that none would validate, the largest with which a whole block does."""
+    enough = count > config.block * (config.validate_share - 1)
+    return config.block if enough else max(1, count // config.validate_share)
 
 
 def batches(config: TrainConfig, training: tuple[tuple[float, tuple[Pair, ...]], ...], seed: int) -> Draw:

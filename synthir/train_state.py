@@ -138,9 +138,10 @@ def take_step(config: TrainConfig, system: System, state: State, batch: Batch, s
             if not out_of_memory(error):
                 raise
             halve(state, batch, error)
-    refuse_not_finite("loss", terms, step)
+    saved = step >= config.save_every
+    refuse_not_finite("loss", terms, step, saved)
     norms = {name: clipped(state.networks[name], config.clip) for name in state.optimisers}
-    refuse_not_finite("gradient", norms, step)
+    refuse_not_finite("gradient", norms, step, saved)
     rate = learning_rate(config, step)
     for optimiser in state.optimisers.values():
         improve(optimiser, rate)
@@ -182,11 +183,15 @@ def halve(state: State, batch: Batch, error: Exception) -> None:
     state.notes["pieces"] = 2 * pieces
 
 
-def refuse_not_finite(kind: str, values: dict[str, float], step: int) -> None:
-    """Raises TrainingError that names the step and the loss terms, or networks, whose value is no number."""
+def refuse_not_finite(kind: str, values: dict[str, float], step: int, saved: bool) -> None:
+    """Raises TrainingError that names the step and the loss terms, or networks, whose value is no number.
+
+    saved: whether a model was written before, to begin anew from.
+    """
     broken = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     if broken:
-        fix = "lower learning_rate or the term's weight; the last saved state is untouched"
+        begin = ' with start = "OUT/model", the last saved model,' if saved else ""
+        fix = f"lower learning_rate or the term's weight, and train anew{begin} into another --out"
         raise TrainingError(f"the {kind} is not finite", where=f"step {step}", why=", ".join(broken), fix=fix)
 
 

@@ -5,7 +5,9 @@ weights, and now and then validate and save. A killed training goes on from its 
 weights.
 """
 
+import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +26,18 @@ from .seen import of_training, to_bytes
 from .sheet import write_sheet
 from .systems import system_of
 from .train_config import TrainConfig
-from .train_data import Held, prepare
+from .train_data import Held, prepare, unvalidated
 from .train_log import Row, trim_log, write_row, write_tensorboard
 from .train_start import fresh_state, network_of
 from .train_state import State, take_step
 from .validation import painter, validate
 
+LOG = logging.getLogger(__name__)
 Report = Callable[[int, int, Row | None], None]
-"""Called after every step with its number, counted from 1, how many there are, and the row of the log or None."""
+"""Called after every step with its number, counted from 1, how many there are, and the row of the log or None.
+
+Of several processes the first one alone reports.
+"""
 
 
 def unseen(step: int, steps: int, row: Row | None) -> None:
@@ -61,13 +67,15 @@ def train(
     seed decides initial weights and batches; on the CPU the same seed gives the same weights, resumed or not. device is
     `cpu`, `cuda` or `auto`. Started by torchrun, each process takes its part of every batch.
     """
-    place = device_of(device)
+    place = distributed.own_device(device_of(device), os.environ, torch.cuda.device_count())
     end = time.monotonic() + 60.0 * max_minutes
     with distributed.processes(place) as part, ThreadPoolExecutor(1) as loader:
         if config.balance and part.total > 1:
             why = "each process would balance by its own part of the batch"
             raise ConfigError("balance wants one process", why=why, fix="set balance = false, and weights by hand")
         draw, held_out = prepare(config, data, seed)
+        if part.rank == 0 and (said := unvalidated(config, held_out)):
+            LOG.warning(said)
         # before the first step, so that a picture that cannot be read ends the training now
         seen = of_training(config, data) if part.rank == 0 else None
         state = fresh_state(config, seed, place)
@@ -86,7 +94,8 @@ def train(
             run.show(step + 1)
             over = distributed.any_of(time.monotonic() > end)
             row = run.save(step + 1, terms) if over or run.due(step + 1) else None
-            report(step + 1, config.steps, row)
+            if part.rank == 0:
+                report(step + 1, config.steps, row)
             if over:
                 break
     return out / "model"
@@ -168,12 +177,10 @@ class Run:
                 write_sheet(self.out / f"sheets/{step:07d}-{held.name}.png", held.pairs, 4, method)
 
     def keep_best(self, row: Row) -> None:
-        """Write `best/` if no validation was better; count those that were not. Raises ConfigError for a wrong name."""
+        """Write `best/` if no validation was better; count those that were not."""
         name, notes = self.config.best, self.state.notes
         if not name:
             return
-        if name not in row:
-            raise ConfigError("best names no figure", where=name, fix=f"choose one of {', '.join(row)}")
         better = row[name] > notes.get("best", -math.inf)
         notes["waited"] = 0 if better else notes.get("waited", 0) + 1
         if better:

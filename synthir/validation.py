@@ -22,6 +22,9 @@ from .pairs import Pair, read_pair
 
 Method = Callable[[UInt8], UInt8]
 
+FIGURES, OBJECT_FIGURES = ("ssim",), ("contrast", "sign")
+"""What a best model of pairs can be chosen by: more is better. Those of objects are numbers where there are boxes."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -34,6 +37,10 @@ class HeldOut:
     """Objects by picture name."""
     grayscale_ssim: float
     """Of the given pictures' own luma: what a generator has to beat."""
+
+    def has_boxes(self) -> bool:
+        """Whether there is an object on any of the pictures: without one, the figures of objects are NaN."""
+        return any(self.boxes.get(pair.name) for pair in self.pairs)
 
     def figures(self, method: Method) -> dict[str, float]:
         """Aligned SSIM, grayscale's, and of the objects contrast, real contrast, share of equal signs; else NaN."""

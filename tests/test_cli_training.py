@@ -124,3 +124,7 @@ def test_sixteen_bits_are_read_by_the_levels_that_are_named(place: Path, capsys:
 def test_evaluate_wants_one_of_its_two_ways() -> None:
     done = CliRunner().invoke(program, ["evaluate", "cascade-lwir-s", "--out", "x"])
     assert done.exit_code == 2 and "either --pairs, or --protocol with --data" in done.output
+    words = ["--protocol", "p.toml", "--data", "d", "--out", "x"]
+    for more in (["--config", "c.toml"], ["--allow-shared-scenes"], ["--levels", "0", "9"], ["--pairs", "y"]):
+        done = CliRunner().invoke(program, ["evaluate", "cascade-lwir-s", *words, *more])
+        assert done.exit_code == 2 and "--allow-shared-scenes go with --pairs" in done.output

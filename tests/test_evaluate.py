@@ -195,7 +195,7 @@ def test_a_folder_of_pairs_needs_no_protocol(data: Path, small_engine: Path) -> 
         metrics.score(np.full((96, 96), round(own), np.uint8), read_pair(pair)[1]).psnr
         for pair in find_pairs(data, TEST)
     ]
-    first = cells(table, "own mean")[0]
+    first = cells(table, "test mean")[0]
     assert first[0] == "test" and first[3].startswith(f"{np.mean(expected):.2f} (") and first[7] == "1"
     assert "| constant |" not in table and "it knows more than a constant may" in table
 

@@ -1,27 +1,33 @@
 """A trained model trained further: on a few pairs, and on infrared pictures alone."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from synthir import config as configuration
-from synthir.checkpoint import load_model
+from synthir import generators
+from synthir.checkpoint import load_model, save_model
 from synthir.errors import UnknownName
-from synthir.further import adapt, finetune
+from synthir.further import adapt, finetune, further, staged
 from synthir.layouts import find_pairs
 from synthir.likeness import hold_apart
 from synthir.pairs import PairSource, read_pair
 from synthir.shipped import recipes_folder
-from synthir.train_config import TrainConfig
+from synthir.specs import Band
+from synthir.train_config import TrainConfig, Weights
 from synthir.validation import painter
 from tests import tiny
 
 Short = Callable[[str, int, float], Path]
+FOLDERS = PairSource("folders", "visible", "infrared")
 UNPAIRED = PairSource("unpaired", "visible", "infrared")
 
 
@@ -91,6 +97,50 @@ def test_infrared_alone_brings_the_tone_of_a_camera(tmp_path: Path, short: Short
     assert float(row["visible_likeness"]) == pytest.approx(held.figures(after)["visible_likeness"], abs=0.01)
     assert float(row["visible_levels"]) > held.figures(before)["visible_levels"]
     assert sorted(path.name for path in (tmp_path / "run/sheets").iterdir()) == ["0000040-visible.png"]
+
+
+COLOURS = {"inputs": 1, "outputs": 3, "width": 4}
+KINDS: list[tuple[str, dict[str, Any], Band]] = [
+    ("guided", generators.settings_of("guided_s")[1], Band.LWIR),
+    ("pix2pix", {"width": 4}, Band.NIR),
+    ("pix2pix", COLOURS, Band.VISIBLE),
+    ("cyclegan", {"width": 4, "blocks": 1}, Band.LWIR),
+]
+
+
+@pytest.mark.parametrize(("network", "settings", "band"), KINDS)
+@pytest.mark.parametrize("kind", ["finetune", "adapt"])
+def test_models_of_every_shape_are_trained_further_by_the_shipped_recipe(
+    kind: str, network: str, settings: dict[str, Any], band: Band, tmp_path: Path
+) -> None:
+    """One stage, crops of 256 where the network halves eight times, and the direction that the model goes."""
+    torch.manual_seed(0)
+    save_model(generators.build(network, settings), tmp_path / "start", network, settings, band)
+    pairs = tiny.draw_pairs(tmp_path / "pairs", 2)
+    text = (recipes_folder() / f"{kind}.toml").read_text(encoding="utf-8")
+    short = re.sub(r"(?m)^(steps|save_every|sheet_every|warmup) = \d+", r"\1 = 1", text)
+    (tmp_path / "recipe.toml").write_text(re.sub(r"(?m)^batch = \d+", "batch = 2", short), encoding="utf-8")
+    how = {"seed": 0, "recipe": tmp_path / "recipe.toml"}
+    start, run = str(tmp_path / "start"), tmp_path / "run"
+    if kind == "finetune":
+        made = finetune(start, pairs, run, **how)  # type: ignore[arg-type]
+    else:
+        made = adapt(start, pairs / "visible", pairs / "infrared", run, **how)  # type: ignore[arg-type]
+    kept = configuration.load(run / "config.toml", TrainConfig)
+    assert kept.weights.stages == (1.0,) and kept.band == band
+    assert kept.augmentation.sizes == ((256,) if network == "pix2pix" else (160, 192, 224))
+    assert kept.direction == ("infrared-to-visible" if band == Band.VISIBLE else "visible-to-infrared")
+    before, after = (load_model(folder)[0].state_dict() for folder in (tmp_path / "start", made))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert load_model(made)[1].band == band
+
+
+def test_what_fits_a_cascade_stays_as_the_recipe_says(tmp_path: Path) -> None:
+    start = tiny.model_folder(tmp_path / "start")
+    kept = further(str(start), recipes_folder() / "finetune.toml", FOLDERS)
+    recipe = configuration.load(recipes_folder() / "finetune.toml", TrainConfig)
+    assert kept == replace(recipe, start=str(start), sources=(FOLDERS,))
+    assert staged(Weights(stages=(1.0,)), 3).stages == (0.25, 0.5, 1.0)
 
 
 def test_a_model_that_there_is_not_is_named(tmp_path: Path) -> None:

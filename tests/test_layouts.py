@@ -197,6 +197,17 @@ def test_of_unpaired_folders_the_smaller_one_goes_round(tmp_path: Path) -> None:
         find_pairs(tmp_path, source)
 
 
+def test_of_two_unpaired_folders_the_empty_one_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, "full/x.jpg", "full/y.jpg", "empty/notes.txt")
+    for visible, infrared, named in (
+        ("full", "empty", "empty: .*no pictures found"),
+        ("empty", "full", "empty: .*no pictures found"),
+        ("full", "gone", r"gone: .*no such folder"),
+    ):
+        with pytest.raises(TrainingError, match=rf"{tmp_path.name}/{named}"):
+            find_pairs(tmp_path, PairSource("unpaired", visible, infrared))
+
+
 @pytest.mark.parametrize(
     ("gone", "why"),
     [

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from synthir.errors import ConfigError
-from synthir.perceptual import load_vgg19, perceptual, vgg19
+from synthir.perceptual import load_vgg, perceptual, vgg, vgg19
 from tests import tiny
 
 LAYER = "conv2_1"
@@ -44,6 +44,22 @@ def test_the_default_is_the_first_36_of_torchvisions_features() -> None:
     assert network(torch.zeros(1, 3, 64, 32, device="meta")).shape == (1, 512, 4, 2)
 
 
+def test_vgg_16_is_seen_from_its_tensors_and_looked_at_in_its_last_layer(tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(1)
+    drawn = {name: 0.1 * torch.randn(like.shape, generator=rng) for name, like in vgg("vgg16").state_dict().items()}
+    kinds = "".join({nn.Conv2d: "c", nn.ReLU: "r", nn.MaxPool2d: "M"}[type(step)] for step in vgg("vgg16"))
+    assert kinds == "crcrM" * 2 + "crcrcrM" * 2 + "crcrcr"  # 64 64 M 128 128 M 256 x3 M 512 x3 M 512 x3
+    save_file({f"features.{name}": value for name, value in drawn.items()}, tmp_path / "vgg16.safetensors")
+    network, picture = load_vgg(tmp_path / "vgg16.safetensors"), torch.from_numpy(tiny.frames(0, 1, 3, 32, 32))
+    x = picture
+    for number in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28):
+        x = F.max_pool2d(x, 2) if number in (5, 10, 17, 24) else x
+        x = F.relu(F.conv2d(x, drawn[f"{number}.weight"], drawn[f"{number}.bias"], padding=1))
+    torch.testing.assert_close(network(picture), x)
+    with pytest.raises(ConfigError, match=r"conv5_4: VGG-16 has no such layer.*conv5_1 to conv5_3$"):
+        load_vgg(tmp_path / "vgg16.safetensors", "conv5_4")
+
+
 def test_an_unknown_layer_lists_the_known_ones() -> None:
     with pytest.raises(
         ConfigError, match=r"conv5_5: VGG-19 has no such layer\. Next: choose one of conv1_1 to conv1_2"
@@ -58,7 +74,7 @@ def test_weights_come_from_any_form_of_file(tmp_path: Path, form: str) -> None:
         save_file(state, path)
     else:
         torch.save(state, path, _use_new_zipfile_serialization=form == "pth")
-    loaded = load_vgg19(path, LAYER).state_dict()
+    loaded = load_vgg(path, LAYER).state_dict()
     assert set(loaded) == {"0.weight", "0.bias", "2.weight", "2.bias", "5.weight", "5.bias"}
     assert all(torch.equal(value, state[f"features.{name}"]) for name, value in loaded.items())
 
@@ -69,13 +85,13 @@ def test_features_are_those_of_the_plain_convolutions(file: Path) -> None:
     for name, pool in (("0", False), ("2", True), ("5", False)):
         x = F.relu(F.conv2d(x, state[f"features.{name}.weight"], state[f"features.{name}.bias"], padding=1))
         x = F.max_pool2d(x, 2) if pool else x
-    torch.testing.assert_close(load_vgg19(file, LAYER)(picture), x)
+    torch.testing.assert_close(load_vgg(file, LAYER)(picture), x)
 
 
 def test_half_precision_weights_are_used_as_float32(tmp_path: Path) -> None:
     state = {name: value.half() for name, value in weights().items()}
     save_file(state, tmp_path / "vgg.safetensors")
-    loaded = load_vgg19(tmp_path / "vgg.safetensors", LAYER).state_dict()
+    loaded = load_vgg(tmp_path / "vgg.safetensors", LAYER).state_dict()
     assert {value.dtype for value in loaded.values()} == {torch.float32}
     assert torch.equal(loaded["0.weight"], state["features.0.weight"].float())
 
@@ -85,7 +101,7 @@ def test_the_term_by_hand(tmp_path: Path) -> None:
     for channel in range(3):  # three of the 64 show the normalised colours as they are
         state["features.0.weight"][channel, channel, 1, 1] = 1.0
     save_file(state, tmp_path / "vgg.safetensors")
-    module = load_vgg19(tmp_path / "vgg.safetensors", "conv1_1")
+    module = load_vgg(tmp_path / "vgg.safetensors", "conv1_1")
     white, grey = torch.ones(2, 1, 4, 4), torch.full((2, 1, 4, 4), 0.4)  # 1.0 and 0.7 in [0, 1]
     expected = sum((0.3 / deviation) ** 2 for deviation in (0.229, 0.224, 0.225)) / 64
     assert perceptual(module, white, grey).item() == pytest.approx(expected, rel=1e-4)
@@ -96,7 +112,7 @@ def test_the_term_by_hand(tmp_path: Path) -> None:
 
 
 def test_it_trains_the_prediction_alone(file: Path) -> None:
-    module = load_vgg19(file, LAYER)
+    module = load_vgg(file, LAYER)
     made, real = (torch.from_numpy(tiny.frames(seed, 2, 1, 16, 16)).requires_grad_() for seed in (1, 2))
     perceptual(module, made, real).backward()  # type: ignore[no-untyped-call]
     assert made.grad is not None and made.grad.flatten(1).norm(dim=1).min().item() > 0
@@ -106,7 +122,7 @@ def test_it_trains_the_prediction_alone(file: Path) -> None:
 
 
 def test_grey_is_the_same_as_three_equal_channels(file: Path) -> None:
-    module = load_vgg19(file, LAYER)
+    module = load_vgg(file, LAYER)
     made, real = (torch.from_numpy(tiny.frames(seed, 1, 1, 16, 16)) for seed in (3, 4))
     coloured = perceptual(module, made.repeat(1, 3, 1, 1), real.repeat(1, 3, 1, 1))
     assert perceptual(module, made, real).item() == pytest.approx(coloured.item())
@@ -115,7 +131,7 @@ def test_grey_is_the_same_as_three_equal_channels(file: Path) -> None:
 
 def test_an_absent_file_is_refused_with_the_way_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_vgg19(tmp_path / "vgg19-dcbb9e9d.pth")
+        load_vgg(tmp_path / "vgg19-dcbb9e9d.pth")
     assert caught.value.why == "no such file" and caught.value.where.endswith("vgg19-dcbb9e9d.pth")
     assert 'torchvision.models.vgg19(weights="IMAGENET1K_V1")' in caught.value.fix
     assert "://" not in str(caught.value)
@@ -126,7 +142,7 @@ def test_an_absent_file_is_refused_with_the_way_to_get_it(tmp_path: Path) -> Non
 def test_a_broken_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_vgg19(tmp_path / name, LAYER)
+        load_vgg(tmp_path / name, LAYER)
 
 
 class Trap:
@@ -148,7 +164,7 @@ def test_a_file_that_runs_code_is_refused_and_does_not_run(tmp_path: Path, by: s
     else:
         path.write_bytes(pickle.dumps(held, protocol=2))
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_vgg19(path, LAYER)
+        load_vgg(path, LAYER)
     assert not mark.exists()
 
 
@@ -168,4 +184,4 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, fault: str, why:
         state["features.5.bias"] = torch.zeros(127)
     torch.save([state] if fault == "list" else state, tmp_path / "vgg.pth")
     with pytest.raises(ConfigError, match=why):
-        load_vgg19(tmp_path / "vgg.pth", LAYER)
+        load_vgg(tmp_path / "vgg.pth", LAYER)

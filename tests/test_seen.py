@@ -1,5 +1,6 @@
 """What a generator has seen: recorded by its training, carried by its engines, pinned, and asked in bits."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from synthir.audit import Modality, distances, hash_file, hash_of
 from synthir.checkpoint import load_model, read_model
@@ -29,6 +30,7 @@ from synthir.seen import (
     from_bytes,
     hashes,
     of_sources,
+    of_training,
     record,
     seen_of,
     seen_pictures,
@@ -111,6 +113,30 @@ def test_a_record_is_sorted_has_no_doubles_and_comes_back() -> None:
     assert to_bytes(back) == to_bytes(one) and len(back.infrared) == 0
     both = together([Seen(bits[:4], bits[:1]), Seen(bits[2:], bits[:2])])
     assert to_bytes(both) == to_bytes(Seen(bits, bits[:2]))
+
+
+def test_the_mean_level_travels_and_older_records_have_none() -> None:
+    bits = np.random.default_rng(0).random((3, 256)) < 0.5
+    assert from_bytes(to_bytes(Seen(bits, bits, 87.25)), "here").level == 87.25
+    older = save({name: np.packbits(bits, axis=1) for name in ("visible", "infrared")})
+    assert math.isnan(from_bytes(older, "here").level) and b"level" not in to_bytes(from_bytes(older, "here"))
+    with pytest.raises(EngineUntrusted, match="no record"):
+        from_bytes(save({**load(older), "level": np.array([])}), "here")
+
+
+def test_the_mean_level_is_that_of_the_last_training(tmp_path: Path) -> None:
+    for name, level in (("before", 200), ("own", 50)):
+        for side in ("visible", "infrared"):
+            (tmp_path / name / side).mkdir(parents=True)
+            for number in range(2):
+                picture = np.full((40, 40), level + 10 * number, np.uint8)
+                cv2.imwrite(str(tmp_path / name / side / f"{number}.png"), picture)
+    sources = (PairSource("folders", "visible", "infrared"),)
+    assert of_sources(sources, tmp_path / "before").level == 205.0
+    start = tiny.model_folder(tmp_path / "start")
+    record(start, replace(CONFIG, sources=sources), tmp_path / "before")
+    after = of_training(replace(CONFIG, sources=sources, generator="", start=str(start)), tmp_path / "own")
+    assert after is not None and after.level == 55.0
 
 
 @pytest.mark.parametrize("data", [b"", b"no record", b"\x02" + bytes(7) + b"{}"])

@@ -150,6 +150,20 @@ def test_the_last_steps_have_their_own_weights(pairs: Path, tmp_path: Path) -> N
     assert curve and curve == {step: pieced[step] for step in curve}, "the loss curve, to the last digit"
 
 
+def test_a_stopped_training_is_exact_over_turns_of_stages_and_the_last_weights(pairs: Path, tmp_path: Path) -> None:
+    """Stopped after every step: inside a turn, between two, before all learn together, and before the last weights."""
+    turns = replace(
+        CONFIG, steps=6, stages_from=(0, 2, 3), joint_from=4, finish_from=5, finish=Weights(adversarial=0.0, l1=9.0)
+    )
+    whole = train(turns, pairs, tmp_path / "whole", seed=3)
+    for _ in range(turns.steps):
+        parts = train(turns, pairs, tmp_path / "parts", seed=3, max_minutes=0.0)
+    assert (parts / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    for other in (replace(turns, stages_from=()), replace(turns, finish_from=0)):
+        made = train(other, pairs, tmp_path / f"{other.finish_from}", seed=3)
+        assert (made / "model.safetensors").read_bytes() != (whole / "model.safetensors").read_bytes()
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     """The rows of a log."""
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

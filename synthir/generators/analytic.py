@@ -9,9 +9,9 @@ The control for every trained network: published comparisons find that detectors
 from GANs, and stylised shades teach them not to trust shades. `turn` goes round the whole circle: half of the
 compositions are nearer to inverted.
 
-Nothing is drawn at run time. The seed decides a bank of coefficients, which is saved like weights; each picture turns
-them into its own composition by its thumbnail of 4x4 colours. Equal pictures get equal compositions, similar pictures
-similar ones, and the frames of a video do not flicker.
+Nothing is drawn at run time. The seed in the settings, not that of a training, decides a bank of coefficients, which is
+saved like weights; each picture turns them into its own composition by its thumbnail of 4x4 colours. Equal pictures get
+equal compositions, similar pictures similar ones, and the frames of a video do not flicker.
 """
 
 import math
@@ -37,6 +37,7 @@ class Settings:
     """Which bank of coefficients, and what they may do."""
 
     seed: int = 0
+    """Of the bank; the named sizes have 0, and `--seed` of a training does not change it."""
     waves: bool = True
     """Whether a curve may fall; without, brighter stays hotter."""
 

@@ -24,7 +24,7 @@ from ..loss_terms import (
     picture_terms,
     total,
 )
-from ..perceptual import load_vgg19, perceptual
+from ..perceptual import load_vgg, perceptual
 from ..train_config import TrainConfig
 from ..train_state import Batch, Loss, State, resting
 
@@ -46,7 +46,7 @@ def fresh(config: TrainConfig, generator: nn.Module) -> dict[str, nn.Module]:
     if config.uses("adversarial") or config.uses("features"):
         networks["discriminator"] = discriminator_of(config, *channels(config))
     if config.uses("perceptual"):
-        networks["vgg19"] = load_vgg19(Path(config.vgg19))
+        networks["vgg19"] = load_vgg(Path(config.vgg19), config.vgg_layer)
     return networks
 
 
