@@ -72,8 +72,9 @@ class HeldApart:
 def hold_apart(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: int) -> HeldApart:
     """Choose `most` evenly spread pairs; boxes by the file names of visible pictures."""
     chosen = tuple(pairs[:: -(-len(pairs) // most)])
-    real = look_of({pair.infrared: read_loose(pair)[1] for pair in chosen}.values())
-    plain = look_of({pair.visible: grayscale(read_loose(pair)[0]) for pair in chosen}.values())
+    pictures = [(pair, *read_loose(pair)) for pair in chosen]
+    real = look_of({pair.infrared: wanted for pair, _, wanted in pictures}.values())
+    plain = look_of({pair.visible: grayscale(given) for pair, given, _ in pictures}.values())
     return HeldApart(name, chosen, boxes, real, likeness(plain, real))
 
 

@@ -108,8 +108,7 @@ def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:
     two are no pair, UnreadablePicture and other PictureErrors.
     """
     if pair.turned:
-        visible, infrared = read_pair(replace(pair, turned=False))
-        return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+        return turned_round(*read_pair(replace(pair, turned=False)))
     if not pair.registered:
         fix = "use the source for unpaired training only"
         raise ConfigError("two pictures of different places are no pair", where=pair.name, fix=fix)
@@ -125,9 +124,13 @@ def read_pair(pair: Pair) -> tuple[UInt8, UInt8]:
 def read_loose(pair: Pair) -> tuple[UInt8, UInt8]:
     """As read_pair, of two pictures that need not belong together or be of one size."""
     if pair.turned:
-        visible, infrared = read_loose(replace(pair, turned=False))
-        return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+        return turned_round(*read_loose(replace(pair, turned=False)))
     return read_visible(pair), read_infrared(pair)
+
+
+def turned_round(visible: UInt8, infrared: UInt8) -> tuple[UInt8, UInt8]:
+    """Infrared as what is given, (H, W, 3), and the luma of the visible picture as what is wanted, (H, W)."""
+    return np.repeat(infrared[:, :, None], 3, axis=2), cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.uint8)
 
 
 def read_visible(pair: Pair) -> UInt8:
