@@ -44,7 +44,7 @@ class HeldApart:
     pairs: tuple[Pair, ...]
     """Put side by side only."""
     boxes: dict[str, list[Box]]
-    """Objects on the visible pictures, by file name."""
+    """Objects on the given pictures, by file name; none are known where those are infrared."""
     real: Look
     """The camera's."""
     grayscale: float
@@ -52,11 +52,11 @@ class HeldApart:
 
     def has_boxes(self) -> bool:
         """Whether there is an object on any of the pictures: without one, the figure of objects is NaN."""
-        return any(self.boxes.get(pair.visible.name) for pair in self.pairs)
+        return any(self.boxes.get(pair.sides[0].name) for pair in self.pairs)
 
     def figures(self, method: Method) -> dict[str, float]:
         """Of what a method makes: overlap of levels, of edges, their mean, grayscale's, and its objects' contrast."""
-        pictures = {pair.visible: in_grey(method)(read_loose(pair)[0]) for pair in self.pairs}
+        pictures = {pair.sides[0]: in_grey(method)(read_loose(pair)[0]) for pair in self.pairs}
         made = look_of(pictures.values())
         boxed = [(picture, self.boxes.get(path.name, [])) for path, picture in pictures.items()]
         contrasts = [one for picture, boxes in boxed if boxes for one in object_metrics.contrasts(picture, boxes)]
@@ -73,9 +73,9 @@ def hold_apart(name: str, pairs: list[Pair], boxes: dict[str, list[Box]], most: 
     """Choose `most` evenly spread pairs; boxes by the file names of visible pictures."""
     chosen = tuple(pairs[:: -(-len(pairs) // most)])
     pictures = [(pair, *read_loose(pair)) for pair in chosen]
-    real = look_of({pair.infrared: wanted for pair, _, wanted in pictures}.values())
-    plain = look_of({pair.visible: grayscale(given) for pair, given, _ in pictures}.values())
-    return HeldApart(name, chosen, boxes, real, likeness(plain, real))
+    real = look_of({pair.sides[1]: wanted for pair, _, wanted in pictures}.values())
+    plain = look_of({pair.sides[0]: grayscale(given) for pair, given, _ in pictures}.values())
+    return HeldApart(name, chosen, {} if chosen[0].turned else boxes, real, likeness(plain, real))
 
 
 def look_of(pictures: Iterable[UInt8]) -> Look:

@@ -81,6 +81,11 @@ class Pair:
     turned: bool = False
     """Infrared is given, in three planes, and the luma of the visible picture is wanted."""
 
+    @property
+    def sides(self) -> tuple[Path, Path]:
+        """The files that are given and wanted."""
+        return (self.infrared, self.visible) if self.turned else (self.visible, self.infrared)
+
 
 def read_boxes(data: Path, source: PairSource) -> dict[str, list[Box]]:
     """Objects (x, y, width, height in pixels) on the pictures of a source, by place and, where it is one, file name."""

@@ -10,7 +10,7 @@ import pytest
 from synthir.images import UInt8
 from synthir.layouts import find_pairs
 from synthir.likeness import EDGE_BINS, hold_apart, likeness, look_of, overlap
-from synthir.pairs import Pair, PairSource, read_loose, split_loose
+from synthir.pairs import Pair, PairSource, read_loose, read_visible, split_loose
 from synthir.validation import grayscale
 
 UNPAIRED = PairSource("unpaired", "visible", "infrared")
@@ -92,3 +92,17 @@ def test_turned_infrared_is_given_and_luma_wanted(tmp_path: Path) -> None:
     visible, infrared = read_loose(pair)
     np.testing.assert_array_equal(given, np.dstack([infrared] * 3))
     np.testing.assert_array_equal(wanted, cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY))
+
+
+def test_turned_round_every_infrared_picture_counts_once_and_has_no_boxes(tmp_path: Path) -> None:
+    pairs = [replace(pair, turned=True) for pair in drawn(tmp_path, 2, 6)]
+    cv2.imwrite(str(tmp_path / "infrared/05.png"), np.full((30, 30), 120, np.uint8))
+    held = hold_apart("here", pairs, {"00.png": [(10.0, 10.0, 20.0, 20.0)]}, most=6)
+    given = [read_loose(pair)[0] for pair in pairs]
+    wanted = [grayscale(read_visible(pair)) for pair in {pair.visible: pair for pair in pairs}.values()]
+    assert (len(given), len(wanted)) == (6, 2)
+    np.testing.assert_array_equal(held.real.levels, look_of(wanted).levels)
+    assert held.figures(grayscale)["here_levels"] == pytest.approx(
+        overlap(look_of([grayscale(picture) for picture in given]).levels, look_of(wanted).levels)
+    )
+    assert not held.has_boxes(), "objects are known on visible pictures, and those are not what is given"
