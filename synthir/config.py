@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 import types
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -22,20 +23,32 @@ BAD = object()
 """Stands for a value that was reported as a fault."""
 
 
-def load(path: Path, cls: type[T]) -> T:
+def nothing_more(_: dict[str, Any]) -> Iterable[str]:
+    """No further faults of a table."""
+    return ()
+
+
+def load(path: Path, cls: type[T], further: Callable[[dict[str, Any]], Iterable[str]] = nothing_more) -> T:
     """Read a TOML file into a dataclass of that class.
 
     Fields may be bool, int, float, str, Path, Enum, Literal, tuples, dict[str, X], X | None and further dataclasses.
-    Raises ConfigError that names every fault in the file.
+    `further` says what else is wrong with the table, whatever types its values have. Raises ConfigError that names
+    every fault in the file.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("configuration cannot be read", where=str(path), why=str(error)) from None
-    return parse(text, cls, where=str(path))
+    return parse(text, cls, further, where=str(path))
 
 
-def parse(text: str, cls: type[T], *, where: str = "TOML") -> T:
+def parse(
+    text: str,
+    cls: type[T],
+    further: Callable[[dict[str, Any]], Iterable[str]] = nothing_more,
+    *,
+    where: str = "TOML",
+) -> T:
     """The same as load, from text; `where` is what an error names. Raises ConfigError."""
     try:
         table = tomllib.loads(text)
@@ -43,6 +56,7 @@ def parse(text: str, cls: type[T], *, where: str = "TOML") -> T:
         raise ConfigError("not TOML", where=where, why=str(error), fix="correct that place and run again") from None
     faults: list[str] = []
     value = _dataclass(table, cls, "", faults)
+    faults += further(table)
     if faults:
         what = f"{len(faults)} fault{'s' * (len(faults) > 1)} in the configuration"
         raise ConfigError(what, where=where, why="; ".join(faults), fix="correct them all and run again")
@@ -67,6 +81,18 @@ def refuse(*faults: str) -> None:
         raise ValueError("; ".join(faults))
 
 
+def near_to(name: str, known: list[str]) -> list[str]:
+    """The known name that was meant, where one is near."""
+    return difflib.get_close_matches(name, known, 1)
+
+
+def meant(name: str, known: list[str]) -> str:
+    """For an error, after the name: the known names, the nearest one first."""
+    near = near_to(name, known)
+    listed = f"expected one of {', '.join(known)}"
+    return f", did you mean {near[0]}? {listed.capitalize()}" if near else f", {listed}"
+
+
 def dump(config: Any) -> str:
     """A dataclass as TOML, fields in their order, tables last. None is left out: optional fields default to None."""
     return "\n".join(_lines(_fields(config), ""))
@@ -75,19 +101,39 @@ def dump(config: Any) -> str:
 def _dataclass(table: dict[str, Any], cls: type[Any], place: str, faults: list[str]) -> Any:
     hints, fields = get_type_hints(cls), {f.name: f for f in dataclasses.fields(cls) if f.init}
     before = len(faults)
-    faults += [f"{_at(place, key)} is unknown{_meant(key, list(fields))}" for key in table if key not in fields]
+    faults += [f"{_at(place, key)} is unknown{meant(key, list(fields))}" for key in table if key not in fields]
     values = {name: _value(table[name], hints[name], _at(place, name), faults) for name in fields if name in table}
-    for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in table:
-            faults.append(f"{_at(place, name)} is missing, expected {_name(hints[name])}")
-    if len(faults) > before:
-        return BAD
+    required = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    missing = [name for name in required if name not in table]
+    faults += [f"{_at(place, name)} is missing, expected {_name(hints[name])}" for name in missing]
+    sound = {name: value for name, value in values.items() if _sound(value)}
+    typed = [near for key in table if key not in fields for near in near_to(key, list(fields))]
+    doubtful = {*missing, *typed, *values} - {*sound}
+    made = _built(cls, dict.fromkeys(required, BAD) | sound, doubtful, place, faults)
+    return made if len(faults) == before else BAD
+
+
+def _built(cls: type[Any], values: dict[str, Any], doubtful: set[str], place: str, faults: list[str]) -> Any:
+    """The dataclass. What __post_init__ refuses is a fault, but for what it says of fields already complained of."""
     try:
         return cls(**values)
-    except ValueError as error:  # what __post_init__ refuses
-        faults.append(f"{place or 'the whole'}: {error}")
-        return BAD
+    except ValueError as error:
+        said = [part for part in str(error).split("; ") if not doubtful & set(re.findall(r"\w+", part))]
+        faults += [f"{place or 'the whole'}: {'; '.join(said)}"] if said else []
+    except (TypeError, AttributeError):
+        if not doubtful:  # else it looked at a value that could not be read
+            raise
+    return BAD
+
+
+def _sound(value: Any) -> bool:
+    """Whether a value, and all that is in it, could be read."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return value is not BAD and all(_sound(item) for item in inner)
 
 
 def _value(value: Any, hint: Any, place: str, faults: list[str]) -> Any:
@@ -151,12 +197,6 @@ def _name(hint: Any) -> str:
 
 def _at(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
-
-
-def _meant(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    listed = f"expected one of {', '.join(known)}"
-    return f", did you mean {near[0]}? {listed.capitalize()}" if near else f", {listed}"
 
 
 def _fields(config: Any) -> dict[str, Any]:

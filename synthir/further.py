@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import config as configuration
 from .checkpoint import read_model
 from .levels import Levels
 from .pairs import PairSource
 from .shipped import model_place, recipes_folder
 from .specs import Band
-from .train_checks import shape_of
+from .train_checks import read_config, shape_of
 from .train_config import TrainConfig, Weights
 from .training import train
 
@@ -65,7 +64,7 @@ def further(name: str, recipe: Path, source: PairSource) -> TrainConfig:
     many stages it has; where those of the recipe fit they stay.
     """
     spec = read_model(model_place(name))[0]
-    config = replace(configuration.load(recipe, TrainConfig), generator="", start=name, band=spec.band)
+    config = replace(read_config(recipe), generator="", start=name, band=spec.band)
     shape = shape_of(config)
     crops = dict.fromkeys(-(-size // shape.stride) * shape.stride for size in config.augmentation.sizes)
     odd = any(size % shape.stride for size in config.augmentation.sizes)

@@ -1,17 +1,19 @@
 """What is checked of a configuration before a training looks at a picture: do its names exist, and fit each other?
 
-Types, unknown keys and single values are refused when the TOML is read (synthir.config). What is left needs the
-generator itself. All faults are said at once.
+Types, unknown keys, single values and names are refused when the TOML is read, what is left once the generator itself
+can be asked. Each time all faults are said at once.
 """
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import Any
 
 import torch
 
+from . import config as configuration
 from . import generators, systems
+from .config import meant
 from .errors import ConfigError, UnknownName
 from .folders import load, names
 from .likeness import LIKENESS_FIGURES, LIKENESS_OBJECT_FIGURES
@@ -37,15 +39,18 @@ class Shape:
     """Pixels; crops are multiples of it."""
 
 
+def read_config(path: Path) -> TrainConfig:
+    """A training's TOML. Raises ConfigError that names every fault in it, names that there are not among them."""
+    return configuration.load(path, TrainConfig, name_faults)
+
+
 def refuse_odd(config: TrainConfig) -> None:
     """Raises ConfigError that names everything in the configuration that cannot be trained with."""
-    known = list(names(systems.__name__))
-    faults = [*generator_faults(config), *start_faults(config)]
-    if config.system not in known:
-        faults.append(f"system is {config.system!r}{meant(config.system, known)}")
-    else:
+    named = {"generator": config.generator, "start": config.start, "system": config.system}
+    faults = list(name_faults(named))
+    if not list(name_faults({"system": config.system})):
         faults += system_faults(config)
-    if not list(generator_faults(config) if config.generator else start_faults(config)):
+    if not list(name_faults({"generator": config.generator} if config.generator else {"start": config.start})):
         shape = shape_of(config)
         faults += [*stage_faults(config, shape), *shape_faults(config, shape)]
     if not config.sources:
@@ -56,19 +61,19 @@ def refuse_odd(config: TrainConfig) -> None:
         raise ConfigError(what, why="; ".join(faults), fix="correct them all and run again")
 
 
-def generator_faults(config: TrainConfig) -> Iterator[str]:
-    """A named size that there is not."""
-    known = sizes()
-    if config.generator and config.generator not in known:
-        yield f"generator is {config.generator!r}{meant(config.generator, known)}"
-
-
-def start_faults(config: TrainConfig) -> Iterator[str]:
-    """A model to start from that there is not."""
+def name_faults(table: dict[str, Any]) -> Iterator[str]:
+    """A size, a system or a model to start from that there is not; `table` need not hold all of them."""
+    known = {"generator": sizes(), "system": list(names(systems.__name__))}
+    for field, choices in known.items():
+        name = table.get(field)
+        left_out = field == "generator" and not name
+        if isinstance(name, str) and not left_out and name not in choices:
+            yield f"{field} is {name!r}{meant(name, choices)}"
+    start = table.get("start")
     try:
-        model_place(config.start) if config.start else None
+        model_place(start) if isinstance(start, str) and start else None
     except UnknownName as error:
-        yield f"start is {config.start!r}, neither a shipped model nor the folder of one: {error.why}"
+        yield f"start is {start!r}, neither a shipped model nor the folder of one: {error.why}"
 
 
 def sizes() -> list[str]:
@@ -77,13 +82,6 @@ def sizes() -> list[str]:
     return sorted(
         name for network in names(package) for name in vars(load(package, network)) if name.startswith(f"{network}_")
     )
-
-
-def meant(name: str, known: list[str]) -> str:
-    """The known names, the nearest one first."""
-    near = difflib.get_close_matches(name, known, 1)
-    listed = f"expected one of {', '.join(known)}"
-    return f", did you mean {near[0]}? {listed.capitalize()}" if near else f", {listed}"
 
 
 def shape_of(config: TrainConfig) -> Shape:

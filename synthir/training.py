@@ -25,6 +25,7 @@ from .files import write_atomic
 from .seen import of_training, to_bytes
 from .sheet import write_sheet
 from .systems import system_of
+from .train_checks import read_config
 from .train_config import TrainConfig
 from .train_data import Held, prepare, unvalidated
 from .train_log import Row, trim_log, write_row, write_tensorboard
@@ -49,7 +50,7 @@ def train_from(path: Path, data: Path, out: Path, *, seed: int, **how: Any) -> P
 
     Raises ConfigError, TrainingError. Started again with the same arguments it goes on where it stopped.
     """
-    return train(configuration.load(path, TrainConfig), data, out, seed=seed, **how)
+    return train(read_config(path), data, out, seed=seed, **how)
 
 
 def train(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from synthir.config import dump, load, parse
+from synthir.config import dump, load, parse, refuse
 from synthir.errors import ConfigError
 
 
@@ -116,6 +116,36 @@ def test_near_misses_are_not_repaired(line: str, fault: str) -> None:
 
 def test_what_the_dataclass_refuses_is_a_fault() -> None:
     assert faults_of("steps = 0\ndata = 'x'") == ["the whole: steps is 0, expected at least 1"]
+    assert faults_of("steps = 0\ndata = 'x'\nrate = 'fast'\nlos = 1")[1:] == [
+        "rate is 'fast', expected a finite number",
+        "the whole: steps is 0, expected at least 1",
+    ], "beside other faults too"
+    assert len(faults_of("steps = 'x'\ndata = 'x'")) == 1, "a value that cannot be read is refused once"
+
+
+def test_nothing_is_said_of_a_field_that_was_complained_of_already() -> None:
+    @dataclass(frozen=True)
+    class Needy:
+        name: str = ""
+        count: int = 0
+
+        def __post_init__(self) -> None:
+            refuse(*(f"{name} is missing" for name in ("name", "count") if not getattr(self, name)))
+
+    for text, last in (
+        ("nmae = 'x'\nother = 1", "the whole: count is missing"),
+        ("name = 5", "the whole: count is missing"),
+        ("count = 'x'\nname = 'y'", "count is 'x', expected an integer"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            parse(text, Needy)
+        assert caught.value.why.split("; ")[-1] == last
+
+
+def test_further_faults_are_said_with_the_others() -> None:
+    with pytest.raises(ConfigError, match="2 faults in the configuration") as caught:
+        parse(MINIMAL + "rate = 'fast'", Run, lambda table: [f"no such data: {table['data']}"])
+    assert caught.value.why == "rate is 'fast', expected a finite number; no such data: pairs"
 
 
 @pytest.mark.parametrize("content", [b"steps = ", b"\xff\xfe", None])

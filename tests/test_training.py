@@ -273,6 +273,33 @@ def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
         assert fault in error.value.why
 
 
+def test_mistakes_of_five_kinds_are_named_in_one_go(tmp_path: Path) -> None:
+    text = """
+    generator = "cascde_s"
+    system = "cyle"
+    band = "lwir"
+    steps = 0
+    batch = "many"
+    stepz = 10
+    start = "cascade-lwir-xl"
+    [weights]
+    l1 = -1
+    """
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="7 faults") as error:
+        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    for fault in (
+        "generator is 'cascde_s', did you mean cascade_s?",
+        "system is 'cyle', did you mean cycle?",
+        "steps is 0, expected at least 1",
+        "batch is 'many'",
+        "stepz is unknown, did you mean steps?",
+        "start is 'cascade-lwir-xl', neither a shipped model",
+        "weights: l1 is -1.0, expected at least 0",
+    ):
+        assert fault in error.value.why, error.value.why
+
+
 def test_values_that_cannot_be_are_all_named_too(tmp_path: Path) -> None:
     text = "band = 'lwir'\nsteps = 0\npool = -1\nvalidate_share = 1\nwarmup = -1\npatience = 3\n"
     (tmp_path / "c.toml").write_text(text, encoding="utf-8")
