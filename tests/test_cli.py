@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from synthir import checks, cli, console, errors, shipped
+from synthir import checks, cli, cli_convert, console, errors, shipped
 from synthir.cli import main, program
 from synthir.files import PART, sha256_tree
 from synthir.options import Options
@@ -337,9 +337,9 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
 
 
 def test_exit_statuses_agree_with_the_errors() -> None:
-    assert errors.VerificationFailed.exit_status == cli.NOT_VERIFIED
+    assert errors.VerificationFailed.exit_status == cli_convert.NOT_VERIFIED
     kinds: list[type[errors.SynthIRError]] = [*errors.SynthIRError.__subclasses__(), errors.NoSpace]
-    assert not {cli.SOME_REFUSED, cli.INTERRUPTED, console.TERMINATED} & {kind.exit_status for kind in kinds}
+    assert not {cli_convert.SOME_REFUSED, cli.INTERRUPTED, console.TERMINATED} & {kind.exit_status for kind in kinds}
 
 
 def shell(*words: str | Path) -> list[str]:

@@ -43,7 +43,7 @@ LAYERS = (
     ("gain_data", "gain_run"),
     ("gain_compare",),
     ("model", "console", "reid"),
-    ("cli_training", "cli_engines"),
+    ("cli_training", "cli_convert", "cli_engines"),
     ("cli_recipes",),
     ("cli",),
 )
