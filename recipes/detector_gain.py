@@ -8,12 +8,8 @@ run goes on with the arm and the seed where it stopped. ultralytics trains, offl
 faster-coco-eval measures.
 """
 
-import importlib.util
-import json
 import os
 import pickle
-import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -25,12 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from synthir import detection
+from synthir import detection, watched_yolo
 from synthir.arms import Mix
 from synthir.coco_results import coco_detections, coco_truths
 from synthir.config import at_least, refuse
 from synthir.detection import Found, Picture
-from synthir.errors import ConfigError, NoSpace, TrainingError
+from synthir.errors import ConfigError
 from synthir.files import sha256_file
 from synthir.gain import Figures, Rules
 from synthir.gain_compare import Setup, compare_arms, told
@@ -38,8 +34,6 @@ from synthir.gain_data import Sources
 from synthir.gain_run import Detector, Training
 from synthir.metrics import Float64
 from synthir.recipes import Outcome, Say
-from synthir.torchvision_cpu import mend_torchvision
-from synthir.watched_yolo import PRECISIONS, Watch, detector_file, installed
 
 AREAS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}
 """COCO's sizes of objects, in square pixels of their boxes."""
@@ -47,8 +41,6 @@ REPORTERS = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "ray
 """Settings of ultralytics that report a training elsewhere, where such a package is installed."""
 WEIGHTS = ("last", "best")
 """Of a training: those it ended with, and those of its best round."""
-ROOM = 100_000_000
-"""Bytes that a checkpoint may take; with less left on the disk, a failure is for want of it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ class Config:
         faults += [] if self.arms else ["arms are missing"]
         faults += [] if self.seeds and len(set(self.seeds)) == len(self.seeds) else ["seeds are missing or twice there"]
         faults += [f"side is {self.side}, expected a multiple of 32"] if self.side % 32 or self.side < 32 else []
-        for name, known in (("weights", WEIGHTS), ("precision", PRECISIONS)):
+        for name, known in (("weights", WEIGHTS), ("precision", watched_yolo.PRECISIONS)):
             found = getattr(self, name)
             faults += [] if found in known else [f"{name} is {found!r}, expected {' or '.join(known)}"]
         faults += [] if 0.0 <= self.average < 1.0 else [f"average is {self.average}, expected 0 to less than 1"]
@@ -103,19 +95,15 @@ class Config:
 
 def plan(config: Config, data: Path) -> list[str]:
     """What would be done. Raises SynthIRError for what cannot be, before anything is written."""
-    installed()
-    detector_file(config.detector)
+    refuse_detector(config.detector)
     return [*told(setup(config), data), f"each of {config.steps} steps of {config.batch} pictures"]
 
 
 def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
     """Train and judge every arm with every seed; the page is written anew after each seed."""
-    installed()
-    detector_file(config.detector)
+    refuse_detector(config.detector)
 
     def ready(names: Sequence[str], validation: Sequence[Path]) -> Detector:
-        silence(out.resolve() / "ultralytics")
-        refuse_other_tasks(config.detector)
         scored = partial(score, names, config.rules.false_positives)
         trained = partial(train, config, names, validation)
         return Detector(key_of(config), trained, partial(look, config), scored, config.weights == "best")
@@ -126,7 +114,9 @@ def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
 def setup(config: Config) -> Setup:
     """The comparison without its detector."""
     draws = config.steps // config.rounds * config.batch
-    return Setup(config.pictures, config.arms, config.seeds, draws, config.block, config.rules)
+    unknown = f"what {config.detector} was trained on is not known: it may have seen test pictures"
+    notes = (unknown,) if config.detector.endswith(".pt") else ()
+    return Setup(config.pictures, config.arms, config.seeds, draws, config.block, config.rules, notes)
 
 
 def key_of(config: Config) -> str:
@@ -137,30 +127,17 @@ def key_of(config: Config) -> str:
     return f"{config.detector} {weights}, {how}, {versions}"
 
 
-def silence(folder: Path) -> None:
-    """Settings and a font for ultralytics in `folder`, and no network. Raises TrainingError after its import."""
-    quiet = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
-    if "ultralytics" in sys.modules and os.environ.get("YOLO_OFFLINE") != "true":
-        why = "it reads its settings at its import, and would use the network"
-        raise TrainingError("ultralytics was imported before", why=why, fix="run the recipe in a process of its own")
-    home = folder / "Ultralytics"
-    home.mkdir(parents=True, exist_ok=True)
-    font = importlib.util.find_spec("matplotlib")
-    if font and font.origin and not (home / "Arial.ttf").is_file():
-        shutil.copy(Path(font.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", home / "Arial.ttf")
-    os.environ.update({**quiet, "YOLO_CONFIG_DIR": str(folder)})
-    os.environ.pop("ULTRALYTICS_API_KEY", None)  # with it, trainings are reported there
-    mend_torchvision()
+def refuse_detector(name: str) -> None:
+    """Silence ultralytics and look at the model. Raises BackendMissing, TrainingError where it cannot be silenced, and
+    ConfigError for a model that is not there or does not detect boxes, or a file that is no model."""
+    watched_yolo.installed()
+    watched_yolo.detector_file(name)
+    watched_yolo.silence()
+    from ultralytics.models import YOLO
     from ultralytics.utils import SETTINGS
 
     known: Any = SETTINGS
     known.update({name: False for name in REPORTERS if name in known})
-
-
-def refuse_other_tasks(name: str) -> None:
-    """Raises ConfigError for a model that does not detect boxes, or a file that is no model."""
-    from ultralytics.models import YOLO
-
     fix = "give a detection model: yolo11n.yaml, or a .pt trained to detect"
     try:
         task = YOLO(name).task
@@ -180,33 +157,20 @@ def train(
     folder: Path,
     polarity: float | None,
 ) -> Training:
-    """Train a detector from nothing on a round of pictures, `config.rounds` times over. Raises TrainingError."""
+    """Train a detector on a round of pictures, `config.rounds` times over. Raises TrainingError, NoSpace."""
     from ultralytics.models import YOLO
 
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
-    folder.mkdir(parents=True)
-    for split, paths in (("train", files), ("val", validation)):
-        (folder / f"{split}.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
-    rows = "".join(f"  {number}: {json.dumps(name)}\n" for number, name in enumerate(names))
-    (folder / "data.yaml").write_text(f"train: train.txt\nval: val.txt\nnames:\n{rows}", encoding="utf-8")
     model, inverted = YOLO(config.detector), config.polarity if polarity is None else polarity
-    watch = Watch(inverted, seed, config.batch, config.precision, config.average * config.steps)
+    watch = watched_yolo.Watch(inverted, seed, config.batch, config.precision, config.average * config.steps)
     for event in ("on_train_start", "on_train_batch_end", "on_fit_epoch_end"):
         model.add_callback(event, getattr(watch, event))
     try:
+        watched_yolo.write_lists(folder, names, files, validation)
         with (folder / "train.log").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             model.train(data=str(folder / "data.yaml"), project=str(folder), seed=seed, **settings(config))
-    except RuntimeError as error:
-        if shutil.disk_usage(folder).free < ROOM:  # torch says it as a RuntimeError
-            raise NoSpace(
-                "no space left", where=str(folder), fix="free some, and run the same command again"
-            ) from error
-        why = " ".join(str(error).split())[:200]
-        raise TrainingError("the detector cannot be trained", where=str(folder), why=why, fix="lower batch") from error
-    if watch.steps != config.steps:
-        why = f"{watch.steps} steps in place of {config.steps}; train.log there says more"
-        fix = "lower the learning rate; if it stays, report it"
-        raise TrainingError("ultralytics repeated or left out steps", where=str(folder), why=why, fix=fix)
+    except (RuntimeError, OSError) as error:
+        raise watched_yolo.why_failed(error, folder) from error
+    watched_yolo.refuse_other_steps(watch.steps, config.steps, folder)
     for name in WEIGHTS:  # on the disk before the training is called done
         with (folder / f"run/weights/{name}.pt").open("rb") as weights:
             os.fsync(weights.fileno())

@@ -19,7 +19,7 @@ from synthir.config import at_least, refuse
 from synthir.errors import SynthIRError
 from synthir.files import sha256_bytes, write_atomic
 from synthir.journal import locked
-from synthir.recipes import Outcome, Say
+from synthir.recipes import Outcome, Say, refuse_other_runs
 from synthir.reid import runs
 from synthir.reid.arms import Arm, arm_faults
 from synthir.reid.checks import Audit, attempt, examine, raise_all
@@ -180,6 +180,7 @@ def run(config: Config, data: Path, out: Path, say: Say) -> Outcome:
     """
     found = ready(config, data)
     with locked(out):
+        refuse_other_runs(out, config)
         bench, audit = prepare(config, data, out, found, say)
         done: list[Run] = []
         every = list(cells(config.arms, config.seeds, config.splits))

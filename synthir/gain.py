@@ -1,8 +1,9 @@
 """What each arm of training data was worth to a detector on real infrared: trials, intervals, differences, the gap.
 
 An arm is a set of training pictures; a trial is one training of one arm with one seed. Arms are compared seed by seed.
-Two intervals stand beside every difference: over seeds (t), which says how far another training would move it, and
-over test pictures (bootstrap of blocks of consecutive ones), which says how far other pictures of these places would.
+Three intervals stand beside every difference in AP50: over seeds (t), which says how far another training would move
+it, over test pictures (bootstrap of blocks of consecutive ones), which says how far other pictures of these places
+would, and over both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,16 +127,20 @@ class Rules:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The AP50 of an arm less that of a control."""
+    """The figures of an arm less those of a control. The verdict is on AP50, the others have an interval over seeds."""
 
     arm: str
     control: str
     difference: Estimate
-    """Over seeds, paired, t interval."""
+    """Of AP50, over seeds, paired, t interval."""
     pictures: Estimate
     """Of the mean over seeds, test pictures redrawn, both arms on the same draw."""
     both: Estimate
     """The same with the seeds redrawn too."""
+    map5095: Estimate
+    """Of mAP50-95, over seeds, paired, t interval."""
+    recall: Estimate
+    """Of the recall at the fixed number of false positives per picture, likewise."""
 
 
 @dataclass(frozen=True)
@@ -196,12 +201,15 @@ def compare(arm: Arm, control: Arm, drawn: Drawn, rng: np.random.Generator) -> C
     """The difference of two arms over the seeds that both have; all NaN without any. Draws are those of `drawn`."""
     seeds = seeds_of(arm, control)
     if not seeds:
-        return Comparison(arm.name, control.name, NOTHING, NOTHING, NOTHING)
-    difference = paired_difference(values(arm, seeds), values(control, seeds))
+        return Comparison(arm.name, control.name, *[NOTHING] * 5)
+    difference, *others = (
+        paired_difference(values(arm, seeds, figure), values(control, seeds, figure))
+        for figure in ("ap50", "map5095", "recall")
+    )
     one, other = (stacked(drawn, which.name, seeds) for which in (arm, control))
     pictures = percentiles(difference.value, (one - other).mean(axis=0))
     both = percentiles(difference.value, redrawn(one - other, seed_picks(one.shape, rng)))
-    return Comparison(arm.name, control.name, difference, pictures, both)
+    return Comparison(arm.name, control.name, difference, pictures, both, *others)
 
 
 def gap_closed(arm: Arm, base: Arm, real: Arm, drawn: Drawn, rng: np.random.Generator) -> Gap:

@@ -15,13 +15,24 @@ from .errors import ConfigError
 from .files import write_atomic
 from .gain import Candidate, Result, Rules
 from .gain_page import write_page
-from .gain_run import JUDGED, Detector, Grid, arms_of, drawn_of, read_detections, run_seed, search
+from .gain_run import (
+    JUDGED,
+    Detector,
+    Grid,
+    arms_of,
+    drawn_of,
+    looked_at,
+    read_detections,
+    refuse_others,
+    run_seed,
+    search,
+)
 from .gain_sheet import write_sheets
 from .gain_tables import main_table, markdown
 from .journal import locked
 from .labelled import LabelledPicture
 from .leakage import Leakage
-from .recipes import Outcome, Say
+from .recipes import Outcome, Say, refuse_other_runs
 from .validation import grayscale
 from .verdict import judge
 
@@ -41,6 +52,8 @@ class Setup:
     block: int
     """Consecutive test pictures that the bootstrap draws together."""
     rules: Rules
+    notes: tuple[str, ...] = ()
+    """What is to be said of the detector, in the plan and with the result, a sentence each."""
 
 
 Ready = Callable[[Sequence[str], Sequence[Path]], Detector]
@@ -53,7 +66,7 @@ def told(setup: Setup, data: Path) -> list[str]:
     lines = [f"{role}: {len(some)} pictures, {boxes(some)} boxes" for role, some in found.by_role.items()]
     lines += [f"arm {mix.name}: {mix.words}{', a candidate' if mix.candidate else ''}" for mix in setup.arms]
     lines += [f"leakage, allowed: {line}" for line in found.leakage.found]
-    lines += [f"note: {line}" for line in found.leakage.notes]
+    lines += [f"note: {line}" for line in (*setup.notes, *found.leakage.notes)]
     names = {mix.name for mix in setup.arms}
     lacking = [f"no arm {name}" for name in (setup.rules.visible, setup.rules.real) if name not in names]
     lines += [f"note: {one}: no {'gap' if setup.rules.real in one else 'difference to it'}" for one in lacking]
@@ -105,16 +118,18 @@ def boxes(pictures: Sequence[LabelledPicture]) -> int:
 def compare_arms(setup: Setup, config: object, data: Path, out: Path, ready: Ready, say: Say) -> Outcome:
     """Do it, or go on with it, in `out`; the page is written anew after each seed.
 
-    config: the configuration of the recipe, which is written to `out`. It may have further arms and seeds when the run
-    goes on; trainings that it would have made otherwise are refused. Raises TargetBusy, TrainingError, and what
-    reading and converting raise.
+    config: the configuration of the recipe, which is written to `out` once nothing is refused. It may have further arms
+    and seeds when the run goes on; trainings that it would have made otherwise are refused. Raises TargetBusy,
+    TrainingError, and what reading and converting raise.
     """
     found = read(setup, data)
     with locked(out):
-        settings = configuration.dump(config)
-        write_atomic(out / "config.toml", settings.encode())
+        refuse_other_runs(out, config)
         grid = prepare(setup, found, data, out, say)
         detector = ready(list(found.classes), grid.validation)
+        refuse_others(grid, detector)
+        settings = configuration.dump(config)
+        write_atomic(out / "config.toml", settings.encode())
         for number, seed in enumerate(setup.seeds, 1):
             run_seed(grid, seed, detector, say)
             result = result_of(setup, grid, detector, setup.seeds[:number], found.leakage)
@@ -146,7 +161,7 @@ def result_of(setup: Setup, grid: Grid, detector: Detector, seeds: Sequence[int]
     whole = len(seeds) == len(setup.seeds)
     candidates = search(grid, detector, seeds) if whole else ()
     arms = arms_of(grid, detector, seeds, candidates[0].name if candidates else "")
-    notes = [*searched(candidates), JUDGED[detector.best], *leakage.notes]
+    notes = [*searched(candidates, looked_at(grid)), JUDGED[detector.best], *setup.notes, *leakage.notes]
     blocks = -(-len(grid.test) // setup.block)
     if blocks < LEAST_BLOCKS:
         notes.append(f"The test set is {blocks} blocks of consecutive pictures: intervals over test pictures are rough")
@@ -156,11 +171,19 @@ def result_of(setup: Setup, grid: Grid, detector: Detector, seeds: Sequence[int]
     return replace(judge(arms, drawn, setup.rules, leakage="; ".join(leakage.found), notes=notes), search=candidates)
 
 
-def searched(candidates: Sequence[Candidate]) -> list[str]:
-    """What the search came to, in a sentence; nothing without candidates."""
+def searched(candidates: Sequence[Candidate], looked: int) -> list[str]:
+    """What the search came to, in sentences; nothing without candidates.
+
+    looked: how many were looked at on the test set so far, `candidates[0]` among them.
+    """
+    if not candidates:
+        return []
     listed = ", ".join(f"{one.name} {one.validation.value:.3f}" for one in candidates)
-    first = f"Of {len(candidates)} candidates {candidates[0].name} was best" if candidates else ""
-    return [f"{first} on the validation set and judged on the test set, once: {listed}"] if candidates else []
+    first = f"Of {len(candidates)} candidates {candidates[0].name} was best on the validation set"
+    if looked == 1:
+        return [f"{first} and judged on the test set, once: {listed}"]
+    others = f"{looked} candidates, or arms since taken out, have been looked at on the test set in this folder"
+    return [others, f"{first}: {listed}"]
 
 
 def write(result: Result, grid: Grid, settings: str) -> Outcome:

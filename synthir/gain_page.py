@@ -13,7 +13,7 @@ from . import charts
 from .charts import Bar, Line
 from .files import write_atomic
 from .gain import Point, Result, seeds_of, summary, values, write_result
-from .gain_tables import DEFINITIONS, html, main_table, parts_table, search_table, write_csv
+from .gain_tables import DEFINITIONS, html, main_table, others_table, parts_table, search_table, write_csv
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--paper:#fff;--faint:#59636e;--line:#d1d9e0;--box:#f6f8fa;--warn:#b35900}
@@ -109,6 +109,7 @@ def whole(result: Result, title: str, settings: str, drawn: Sequence[str], sheet
         f"<h2>Figures</h2>{html(main_table(result))}",
         f'<p class="faint">± and intervals are 95 %. Each interval stands alone: of twenty arms without effect '
         f"one excludes zero by chance. Recall is at {result.rules.false_positives:g} false positives per picture.</p>",
+        f"<h2>Differences in the other figures</h2>{html(others_table(result))}" if result.comparisons else "",
         *drawn,
         f"<h2>Classes and sizes</h2>{html(parts_table(result))}",
         f"<h2>The search</h2>{html(search_table(result.search))}" if result.search else "",

@@ -109,21 +109,41 @@ def digest_of(grid: Grid, files: Sequence[Path], *more: str) -> str:
     return sha256_bytes("\n".join([*(path.relative_to(grid.out).as_posix() for path in files), *more]).encode())
 
 
+def refuse_others(grid: Grid, detector: Detector) -> None:
+    """Raises TrainingError where another training lies in the folder of any arm and seed."""
+    for mix in grid.mixes:
+        for seed in seeds_of(grid, mix):
+            kept_of(grid, mix, seed, detector)
+
+
+def kept_of(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Kept | None:
+    """What is kept of a training, None where it is not done. Raises TrainingError where another training lies there."""
+    folder = folder_of(grid, mix.name, seed)
+    if not (folder / "training.json").is_file():
+        return None
+    kept = msgspec.json.decode((folder / "training.json").read_bytes(), type=Kept)
+    if kept.digest != digest_of_round(grid, mix, round_of(mix, grid.sets, seed, grid.draws), detector):
+        why = "its pictures, its detector or the settings of its training were others"
+        fix = "choose another --out, or delete that folder"
+        raise TrainingError("another training lies there", where=str(folder), why=why, fix=fix)
+    return kept
+
+
+def digest_of_round(grid: Grid, mix: Mix, files: Sequence[Path], detector: Detector) -> str:
+    """A sha256 of all that shapes a training on a round of pictures."""
+    return digest_of(grid, [*files, *grid.validation], detector.key, str(mix.polarity))
+
+
 def trained(grid: Grid, mix: Mix, seed: int, detector: Detector) -> Kept:
     """Train an arm with a seed, unless that is done. Raises TrainingError where another training lies there."""
-    folder = folder_of(grid, mix.name, seed)
-    files = round_of(mix, grid.sets, seed, grid.draws)
-    digest = digest_of(grid, [*files, *grid.validation], detector.key, str(mix.polarity))
-    if (folder / "training.json").is_file():
-        kept = msgspec.json.decode((folder / "training.json").read_bytes(), type=Kept)
-        if kept.digest != digest:
-            why = "its pictures, its detector or the settings of its training were others"
-            fix = "choose another --out, or delete that folder"
-            raise TrainingError("another training lies there", where=str(folder), why=why, fix=fix)
-        return kept
+    done = kept_of(grid, mix, seed, detector)
+    if done is not None:
+        return done
+    folder, files = folder_of(grid, mix.name, seed), round_of(mix, grid.sets, seed, grid.draws)
     begun = time.monotonic()
     training = detector.train(files, seed, folder, mix.polarity)
-    kept = Kept(digest, training, len(set(files)), (time.monotonic() - begun) / 60.0)
+    minutes = (time.monotonic() - begun) / 60.0
+    kept = Kept(digest_of_round(grid, mix, files, detector), training, len(set(files)), minutes)
     write_atomic(folder / "training.json", msgspec.json.format(msgspec.json.encode(kept)))
     return kept
 
@@ -204,6 +224,13 @@ def search(grid: Grid, detector: Detector, seeds: Sequence[int]) -> tuple[Candid
         validation = mean_interval([max(point.ap50 for point in some) for some in points])
         found.append(Candidate(mix.name, mix.words, validation, curves))
     return tuple(sorted(found, key=lambda one: -one.validation.value))
+
+
+def looked_at(grid: Grid) -> int:
+    """How many arms were looked at on the test set in this folder, besides those that always are: candidates, and arms
+    that were taken out."""
+    always = {folder_of(grid, mix.name, 0).parent for mix in grid.mixes if not mix.candidate}
+    return len({path.parent.parent for path in (grid.out / "arms").glob("*/*/detections.json")} - always)
 
 
 def drawn_of(grid: Grid, arms: Sequence[Arm], block: int) -> Drawn:

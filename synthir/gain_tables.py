@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import detection
 from .files import write_atomic
-from .gain import FIGURES, Arm, Candidate, Comparison, Gap, Result, part_summary, seeds_of, summary
+from .gain import FIGURES, Arm, Candidate, Comparison, Gap, Result, Trial, part_summary, seeds_of, summary
 from .intervals import Estimate, mean_interval
 
 DEFINITIONS = detection.DEFINITIONS | {
@@ -43,7 +43,7 @@ class Table:
 def main_table(result: Result) -> Table:
     """Figures of each arm, its differences to the control and to the visible pictures, the gap it closes, minutes."""
     rules = result.rules
-    controls = list(dict.fromkeys(one.control for one in result.comparisons))
+    controls = controls_of(result)
     heads = ["arm", "AP50", "gap closed"]
     for name in controls:
         heads += [f"AP50 less {name}, over seeds", "over test pictures", "over both"]
@@ -65,21 +65,32 @@ def main_row(arm: Arm, controls: Sequence[str], result: Result) -> tuple[str, ..
     return (*cells, NONE if math.isnan(minutes) else f"{minutes:.1f}")
 
 
-def mean_cell(estimate: Estimate) -> str:
-    """A mean and half its interval."""
+def others_table(result: Result) -> Table:
+    """Differences of each arm in mAP50-95 and recall to the control and to the visible pictures, over seeds."""
+    controls = controls_of(result)
+    compared = {(one.arm, one.control): one for one in result.comparisons}
+    figures = {"map5095": "mAP50-95", "recall": f"recall at {result.rules.false_positives:g}"}
+    heads = ("arm", *(f"{head} less {name}, over seeds" for head in figures.values() for name in controls))
+    rows = []
+    for arm in result.arms:
+        pairs = [(figure, compared.get((arm.name, name))) for figure in figures for name in controls]
+        rows.append((arm.name, *(mean_cell(getattr(one, figure), "+") if one else NONE for figure, one in pairs)))
+    return Table(heads, tuple(rows))
+
+
+def mean_cell(estimate: Estimate, sign: str = "") -> str:
+    """A mean and half its interval; `+` for a sign writes both signs."""
     if math.isnan(estimate.value):
         return NONE
     half = "" if math.isnan(estimate.low) else f" ± {estimate.high - estimate.value:.3f}"
-    return f"{estimate.value:.3f}{half}"
+    return f"{estimate.value:{sign}.3f}{half}"
 
 
 def difference_cells(one: Comparison | None) -> list[str]:
     """The difference, and its interval over seeds, over pictures, over both."""
     if one is None or math.isnan(one.difference.value):
         return [NONE] * 3
-    half = one.difference.high - one.difference.value
-    over = "" if math.isnan(half) else f" ± {half:.3f}"
-    return [f"{one.difference.value:+.3f}{over}", span(one.pictures), span(one.both)]
+    return [mean_cell(one.difference, "+"), span(one.pictures), span(one.both)]
 
 
 def span(estimate: Estimate) -> str:
@@ -114,6 +125,11 @@ def search_table(candidates: Sequence[Candidate]) -> Table:
     return Table(("candidate", "pictures", "validation AP50"), tuple(rows))
 
 
+def controls_of(result: Result) -> list[str]:
+    """The arms that others are compared with, in their order."""
+    return list(dict.fromkeys(one.control for one in result.comparisons))
+
+
 def names_of(result: Result, part: str) -> list[str]:
     """The classes or sizes that any trial has, in their order."""
     trials = [trial for arm in result.arms for trial in arm.trials]
@@ -138,14 +154,26 @@ def html(table: Table) -> str:
 
 def write_csv(path: Path, result: Result) -> None:
     """One line a trial, full precision; empty where nothing was measured."""
-    parts = [(part, name) for part in ("by_class", "recall_by_class", "by_size") for name in names_of(result, part)]
-    heads = {"by_class": "AP50", "recall_by_class": "recall", "by_size": "AP"}
+    heads = {"by_class": "AP50", "recall_by_class": "recall", "by_size": "AP", "recall_by_size": "recall of size"}
+    parts = [(part, name) for part in heads for name in names_of(result, part)]
+    less = [(name, control) for control in controls_of(result) for name in FIGURES]
+    trials = {(trial.arm, trial.seed): trial for arm in result.arms for trial in arm.trials}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     known = ["arm", "seed", "steps", "pictures", "minutes", "weights_sha256"]
-    writer.writerow([*known, *FIGURES, *(f"{heads[part]} {name}" for part, name in parts)])
-    for trial in (trial for arm in result.arms for trial in arm.trials):
+    writer.writerow(
+        [*known, *FIGURES, *(f"{heads[part]} {name}" for part, name in parts), *(f"{a} less {b}" for a, b in less)]
+    )
+    for trial in trials.values():
         figures = [getattr(trial.figures, name) for name in FIGURES]
         of_parts = [getattr(trial.figures, part).get(name, "") for part, name in parts]
-        writer.writerow([*(getattr(trial, name) for name in known), *figures, *of_parts])
+        differences = [seed_difference(trial, trials.get((control, trial.seed)), name) for name, control in less]
+        writer.writerow([*(getattr(trial, name) for name in known), *figures, *of_parts, *differences])
     write_atomic(path, text.getvalue().encode())
+
+
+def seed_difference(trial: Trial, control: Trial | None, figure: str) -> float | str:
+    """A figure of a trial less that of the control with the same seed; empty where it is the control or has none."""
+    if control is None or control is trial:
+        return ""
+    return float(getattr(trial.figures, figure) - getattr(control.figures, figure))

@@ -1,10 +1,11 @@
-"""May a test picture have been seen? By its bytes, by its scene's name, by how it looks, and by what a generator saw.
+"""May a test picture have been seen? By its bytes, name and boxes, scene, looks, and by what a generator saw.
 
 Each finding is a sentence with numbers and an example; none is proof of the contrary: a generator without a record of
 what it was trained on is named as unknown.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,17 @@ from .errors import ConfigError
 from .files import sha256_file
 from .labelled import LabelledPicture
 from .manifest import MANIFEST
+from .metrics import Float64
 from .seen import BITS, Seen, hashes, seen_of, seen_pictures
+from .verdict import SCENES_UNKNOWN
 
 Roles = Mapping[str, Sequence[LabelledPicture]]
 """What the pictures are for -> the pictures; `test` among them."""
 REAL = ("real", "elsewhere", "validation")
 """Infrared that is looked at for resemblance; the visible pictures cannot be compared with infrared test pictures."""
 NONE = np.zeros((0, BITS), np.bool_)
+SAME_PLACE = 0.005
+"""Shares of a picture's sides by which two boxes may differ and still be one: formats round differently."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ def leaks(by_role: Roles, generators: Mapping[str, str], datasets: Mapping[str, 
     found, notes = list[str](), scenes_known(test, scene)
     for role, pictures in by_role.items():
         if role != "test":
-            found += [*same_bytes(role, pictures, test), *same_scene(role, pictures, test, scene)]
+            found += [*same_bytes(role, pictures, test), *same_view(role, pictures, test)]
+            found += same_scene(role, pictures, test, scene)
     for role in (*REAL, *datasets):
         known = Seen(NONE, hashes([one.path for one in by_role.get(role, ())], "infrared"))
         found += alike(f"one in {role}", known, by_role, "test")
@@ -74,7 +80,7 @@ def scenes_known(test: Sequence[LabelledPicture], scene: str) -> list[str]:
         raise ConfigError("no test picture's name tells its scene", why=why, fix=fix)
     if lost:
         return [f"{len(lost)} of {len(test)} test pictures have names that tell no scene, e.g. {lost[0]}"]
-    return [] if scene else ["scenes were not compared by name: pictures.scene is empty"]
+    return [] if scene else [SCENES_UNKNOWN]
 
 
 def alike(what: str, seen: Seen, by_role: Roles, role: str) -> list[str]:
@@ -94,6 +100,33 @@ def same_bytes(role: str, pictures: Sequence[LabelledPicture], test: Sequence[La
     if not twins:
         return []
     return [f"{len(twins)} of {len(test)} test pictures are {role} pictures too, e.g. {twins[0][1]} is {twins[0][0]}"]
+
+
+def same_view(role: str, pictures: Sequence[LabelledPicture], test: Sequence[LabelledPicture]) -> list[str]:
+    """Test pictures that share a file name, without its ending, and every box with another: the view in two bands."""
+    named = defaultdict[str, list[LabelledPicture]](list)
+    for picture in pictures:
+        named[picture.path.stem].append(picture)
+    twins = [(one, other) for one in test for other in named[one.path.stem] if same_boxes(one, other)]
+    count = len({one.name for one, _ in twins})
+    if not twins:
+        return []
+    example = f"{twins[0][0].name} and {twins[0][1].name}, boxes: {len(twins[0][0].objects)}"
+    return [f"{count} of {len(test)} test pictures have the file name and the boxes of one in {role}, e.g. {example}"]
+
+
+def same_boxes(one: LabelledPicture, other: LabelledPicture) -> bool:
+    """True where both have the same boxes of the same classes by shares of their sides; False where there is none."""
+    if not one.objects or len(one.objects) != len(other.objects):
+        return False
+    near = (np.abs(boxes_of(one)[:, None] - boxes_of(other)) <= SAME_PLACE).all(axis=2)
+    named = np.array([[mine.name == its.name for its in other.objects] for mine in one.objects])
+    return bool((near & named).any(axis=1).all())
+
+
+def boxes_of(picture: LabelledPicture) -> Float64:
+    """Left, top, width and height of each object, in shares of the picture's sides: (N, 4)."""
+    return np.array([thing.box for thing in picture.objects], np.float64) / ([picture.width, picture.height] * 2)
 
 
 def same_scene(

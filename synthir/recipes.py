@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from . import config as configuration
-from .errors import TargetNotEmpty, TrainingError, UnknownName
+from .errors import ConfigError, TargetNotEmpty, TrainingError, UnknownName
 from .files import write_atomic
 from .shipped import recipes_folder
 
@@ -139,3 +139,14 @@ def claim(out: Path, config: Any) -> None:
         fix = "choose another --out, or take back what changed in the configuration"
         raise TrainingError("another run lies there", where=str(path), why="its configuration differs", fix=fix)
     write_atomic(path, resolved)
+
+
+def refuse_other_runs(out: Path, config: object) -> None:
+    """Raises TrainingError where the configuration in a folder is none of this recipe."""
+    path = out / "config.toml"
+    try:
+        if path.is_file():
+            configuration.load(path, type(config))
+    except ConfigError as error:
+        fix = "choose another --out; if an older version of this recipe made it, delete that file"
+        raise TrainingError("a run of another kind lies there", where=str(path), why=str(error), fix=fix) from error

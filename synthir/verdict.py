@@ -1,8 +1,9 @@
 """The verdict on arms of training data, in sentences that the numbers support, also when the answer is no.
 
-What is claimed holds over seeds and over test pictures (both 95 % intervals on one side of zero) and is no smaller than
-the noise of the labels. The order of the sentences is that of their weight: leakage first, too few seeds, then which
-arms gain, the gap they close, what was not trained to its end, and each arm by itself.
+What is claimed holds over seeds, over test pictures and over both (all three 95 % intervals on one side of zero) and is
+no smaller than the noise of the labels. The order of the sentences is that of their weight: leakage first, too few
+seeds, scenes that were not compared, then which arms gain, the gap they close, what was not trained to its end, and
+each arm by itself.
 """
 
 import math
@@ -17,6 +18,8 @@ from .intervals import Estimate
 GAIN, NONE, WORSE = "gain", "no measurable gain", "worse"
 LEAST_POINTS = 8
 """Points of a learning curve from which on its end can be judged."""
+SCENES_UNKNOWN = "scenes were not compared by name: pictures.scene is empty"
+"""The note that is weighty enough to be a sentence of the verdict."""
 
 
 def judge(arms: Sequence[Arm], drawn: Drawn, rules: Rules, *, leakage: str = "", notes: Sequence[str] = ()) -> Result:
@@ -29,8 +32,9 @@ def judge(arms: Sequence[Arm], drawn: Drawn, rules: Rules, *, leakage: str = "",
     controls = [known[name] for name in dict.fromkeys((rules.control, rules.visible)) if name in known]
     comparisons = tuple(compare(a, control, drawn, rng) for control in controls for a in arms if a != control)
     gaps = gaps_of(known, drawn, rules, rng)
-    said = verdict(arms, comparisons, gaps, rules, leakage)
-    return Result(tuple(arms), comparisons, gaps, rules, said, leakage, tuple(notes))
+    said = verdict(arms, comparisons, gaps, rules, leakage, scenes=SCENES_UNKNOWN not in notes)
+    others = tuple(note for note in notes if note != SCENES_UNKNOWN)
+    return Result(tuple(arms), comparisons, gaps, rules, said, leakage, others)
 
 
 def gaps_of(known: Mapping[str, Arm], drawn: Drawn, rules: Rules, rng: np.random.Generator) -> tuple[Gap, ...]:
@@ -42,15 +46,24 @@ def gaps_of(known: Mapping[str, Arm], drawn: Drawn, rules: Rules, rng: np.random
 
 
 def verdict(
-    arms: Sequence[Arm], comparisons: Sequence[Comparison], gaps: Sequence[Gap], rules: Rules, leakage: str = ""
+    arms: Sequence[Arm],
+    comparisons: Sequence[Comparison],
+    gaps: Sequence[Gap],
+    rules: Rules,
+    leakage: str = "",
+    *,
+    scenes: bool = True,
 ) -> tuple[str, ...]:
-    """Sentences, the weightiest first. Only the comparisons with `rules.control` are spoken of."""
+    """Sentences, the weightiest first. Only the comparisons with `rules.control` are spoken of.
+
+    scenes: whether the scenes of the test pictures were compared with those of the others.
+    """
     against = [one for one in comparisons if one.control == rules.control]
     ranked = sorted(against, key=lambda one: -one.difference.value if one.difference.count else math.inf)
     barred = {rules.real} | {arm.name for arm in arms if arm.labels}
-    sentences = [*on_leakage(leakage), *on_seeds(arms, rules), *on_fairness(arms), headline(ranked, rules, barred)]
-    sentences += [*on_gaps([gap for gap in gaps if gap.arm not in barred], rules), *on_curves(arms, rules)]
-    sentences += on_labels(arms, rules)
+    sentences = [*on_leakage(leakage), *on_seeds(arms, rules), *on_fairness(arms), *on_scenes(scenes)]
+    sentences += [headline(ranked, rules, barred), *on_gaps([gap for gap in gaps if gap.arm not in barred], rules)]
+    sentences += [*on_curves(arms, rules), *on_labels(arms, rules)]
     return (*sentences, *(on_arm(one, rules) for one in ranked))
 
 
@@ -81,6 +94,13 @@ def on_fairness(arms: Sequence[Arm]) -> list[str]:
     return said
 
 
+def on_scenes(compared: bool) -> list[str]:
+    """Said where nobody has looked for scenes of the test pictures among the others."""
+    if compared:
+        return []
+    return [f"These figures may be of places that were seen in training: {SCENES_UNKNOWN}."]
+
+
 def headline(against: Sequence[Comparison], rules: Rules, barred: Collection[str]) -> str:
     """Which arms gain over the control, first of all; `barred` are those that saw real labels of the target."""
     arms = [one for one in against if one.arm not in barred]
@@ -94,7 +114,7 @@ def headline(against: Sequence[Comparison], rules: Rules, barred: Collection[str
 
 
 def kind_of(one: Comparison, rules: Rules) -> str:
-    """GAIN or WORSE where the difference holds over seeds and pictures and is no label noise, else NONE."""
+    """GAIN or WORSE where the difference holds over seeds, pictures and both and is no label noise, else NONE."""
     if one.difference.count < rules.least_seeds or doubts(one, rules):
         return NONE
     return GAIN if one.difference.value > 0.0 else WORSE
@@ -124,7 +144,7 @@ def on_arm(one: Comparison, rules: Rules) -> str:
     if not one.difference.count:
         return f"{one.arm}: not compared with {one.control}, they share no seed."
     measured = f"AP50 {signed(one.difference.value)} ({span(one.difference)} over seeds, "
-    measured += f"{span(one.pictures)} over test pictures)"
+    measured += f"{span(one.pictures)} over test pictures, {span(one.both)} over both)"
     if one.difference.count < rules.least_seeds:
         return f"{one.arm}: not proven against {one.control}, {measured}: {seeds_word(one.difference.count)}."
     kind = kind_of(one, rules)
@@ -151,22 +171,32 @@ def on_gaps(gaps: Sequence[Gap], rules: Rules) -> list[str]:
 
 
 def on_labels(arms: Sequence[Arm], rules: Rules) -> list[str]:
-    """How many labelled real pictures alone are as good as each arm of another line, read off between the means.
+    """How many labelled real pictures alone are as good as each arm of another line: from the low to the high end of
+    its interval over seeds, each read off between the means.
 
-    Alone is the line of the arm `rules.real`. Nothing is said beyond its ends.
+    Alone is the line of the arm `rules.real`; beyond its ends nothing is known. Arms of too few seeds are left out.
     """
-    alone = next((arm.line for arm in arms if arm.name == rules.real), "")
-    points = sorted((arm.labels, summary(arm).value) for arm in arms if alone and arm.line == alone)
+    means = {arm.name: summary(arm) for arm in arms}
+    enough = [arm for arm in arms if means[arm.name].count >= max(2, rules.least_seeds)]
+    alone = next((arm.line for arm in enough if arm.name == rules.real), "")
+    points = sorted((arm.labels, means[arm.name].value) for arm in enough if alone and arm.line == alone)
     if len(points) < 2 or any(low[1] >= high[1] for low, high in pairwise(points)):
         return []
-    counts, reached = zip(*points, strict=True)
     said = []
-    for arm in (arm for arm in arms if arm.line not in ("", alone)):
-        value = summary(arm).value
-        if reached[0] <= value <= reached[-1]:
-            worth = round(float(np.interp(value, reached, counts)))
-            said.append(f"{arm.name} ({arm.labels} real labelled pictures) is as good as about {worth} of them alone.")
+    for arm in (arm for arm in enough if arm.line not in ("", alone)):
+        mean = means[arm.name]
+        count = " to ".join(dict.fromkeys(worth(end, points) for end in (mean.low, mean.high)))
+        over = f"by its interval over {mean.count} seeds"
+        said.append(f"{arm.name} ({arm.labels} real labelled pictures) is as good as {count} of them alone, {over}.")
     return said
+
+
+def worth(value: float, points: Sequence[tuple[int, float]]) -> str:
+    """The count at which a rising line of (count, AP50) reaches a value; `under` or `over` beyond the line's ends."""
+    counts, reached = zip(*points, strict=True)
+    if value < reached[0]:
+        return f"under {counts[0]}"
+    return f"over {counts[-1]}" if value > reached[-1] else str(round(float(np.interp(value, reached, counts))))
 
 
 def on_curves(arms: Sequence[Arm], rules: Rules) -> list[str]:

@@ -4,23 +4,31 @@ ultralytics itself is imported by recipes alone: its licence asks for that, see 
 here, nothing more.
 """
 
+import atexit
 import hashlib
 import importlib.util
+import json
 import math
 import os
 import re
-from collections.abc import Callable
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .errors import ConfigError, TrainingError
+from .errors import ConfigError, NoSpace, SynthIRError, TrainingError
 from .extras import missing
 from .gain import Point
+from .torchvision_cpu import mend_torchvision
 
 PRECISIONS = ("float32", "bfloat16")
 """Of the layers of a detector while it trains."""
+ROOM = 100_000_000
+"""Bytes that a checkpoint may take; with less left on the disk, a failure is for want of it."""
 
 
 def installed() -> None:
@@ -44,6 +52,60 @@ def detector_file(name: str) -> str:
     raise ConfigError("no such detector", where=name, why="no file here, and no model of ultralytics", fix=fix)
 
 
+def silence() -> None:
+    """Before ultralytics is imported: no network, and settings and a font in a folder that goes with this process.
+
+    Raises TrainingError where it was imported already.
+    """
+    if "ultralytics" not in sys.modules:
+        folder = tempfile.mkdtemp(prefix="synthir-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["YOLO_CONFIG_DIR"] = folder
+        give_font(Path(folder, "Ultralytics"))
+    elif os.environ.get("YOLO_OFFLINE") != "true":
+        why = "it reads its settings at its import, and would use the network"
+        raise TrainingError("ultralytics was imported before", why=why, fix="run the recipe in a process of its own")
+    os.environ.update({"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"})
+    os.environ.pop("ULTRALYTICS_API_KEY", None)  # with it, trainings are reported there
+    mend_torchvision()
+
+
+def give_font(home: Path) -> None:
+    """Copy the font of matplotlib, where that is installed, to where ultralytics would download one to."""
+    home.mkdir(parents=True)
+    font = importlib.util.find_spec("matplotlib")
+    if font and font.origin:
+        shutil.copy(Path(font.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", home / "Arial.ttf")
+
+
+def write_lists(folder: Path, names: Sequence[str], files: Sequence[Path], validation: Sequence[Path]) -> None:
+    """Make the folder of a training anew, with what ultralytics reads there: lists of pictures, and class names."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    folder.mkdir(parents=True)
+    for split, paths in (("train", files), ("val", validation)):
+        (folder / f"{split}.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
+    rows = "".join(f"  {number}: {json.dumps(name)}\n" for number, name in enumerate(names))
+    (folder / "data.yaml").write_text(f"train: train.txt\nval: val.txt\nnames:\n{rows}", encoding="utf-8")
+
+
+def why_failed(error: RuntimeError | OSError, folder: Path) -> SynthIRError:
+    """What a failure of a training in a folder was: NoSpace or TrainingError."""
+    if shutil.disk_usage(folder).free < ROOM:  # torch says it as a RuntimeError, others as an OSError
+        return NoSpace("no space left", where=str(folder), fix="free some, and run the same command again")
+    why = " ".join(str(error).split())[:200]
+    return TrainingError(
+        "the detector cannot be trained", where=str(folder), why=why, fix="see train.log there, or lower batch"
+    )
+
+
+def refuse_other_steps(steps: int, wanted: int, folder: Path) -> None:
+    """Raises TrainingError where a training took more or fewer steps than it was to."""
+    if steps != wanted:
+        why = f"{steps} steps in place of {wanted}; train.log there says more"
+        fix = "lower the learning rate; if it stays, report it"
+        raise TrainingError("ultralytics repeated or left out steps", where=str(folder), why=why, fix=fix)
+
+
 class Watch:
     """What is seen of a training with ultralytics, and the inversion of some pictures on the way in."""
 
@@ -58,11 +120,10 @@ class Watch:
     def on_train_start(self, trainer: Any) -> None:
         """Hash the initial weights, take all cores (ultralytics leaves one of them), let batches be inverted.
 
-        Raises TrainingError where pictures are not held in memory: mosaics would be cut of fewer of them.
+        Mosaics are cut of all pictures of a round, also where memory is short and they are read from the disk: then
+        ultralytics would cut them of the last few.
         """
-        if trainer.train_loader.dataset.cache != "ram":
-            fix = "free memory, or lower side or the pictures of a round: more rounds"
-            raise TrainingError("the pictures of a round do not fit the memory", where=str(trainer.save_dir), fix=fix)
+        trainer.train_loader.dataset.transforms[0][0].buffer_enabled = False
         digest = hashlib.sha256()
         for value in trainer.model.state_dict().values():
             digest.update(value.cpu().numpy().tobytes())

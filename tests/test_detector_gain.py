@@ -4,24 +4,23 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
+import re
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from synthir import config as configuration
-from synthir import recipes, watched_yolo
+from synthir import gain_compare, gain_data, recipes
 from synthir.coco_results import coco_detections, coco_truths
 from synthir.dataset import Box
 from synthir.detection import Found, Picture, Truth, match, mean_precision
-from synthir.errors import ConfigError, TrainingError
+from synthir.errors import ConfigError
 from synthir.gain import Result, read_result
 from synthir.shipped import recipes_folder
 from tests import streets
@@ -76,6 +75,7 @@ from tests.test_detector_gain import shortest
 from synthir import recipes, watched_yolo
 recipe = recipes.load("detector_gain")
 config = replace(shortest(recipe), weights=(sys.argv[3:] or ["last"])[0])
+recipe.plan(config, Path(sys.argv[1]))  # in the same process: it must not spoil what follows
 recipe.run(config, Path(sys.argv[1]), Path(sys.argv[2]), lambda line: print("SAID", line))
 print("ASKED", json.dumps(asked))
 """
@@ -175,100 +175,57 @@ def test_figures_are_those_of_pycocotools(recipe: Any) -> None:
     assert set(figures.by_size) == {"small", "medium"}  # no label is large
 
 
+def test_recall_by_size_is_that_at_the_common_threshold(recipe: Any) -> None:
+    """Two small labels and a medium one; one small label is found below the best false positive alone."""
+    boxes = ((0.0, 0.0, 10.0, 10.0), (20.0, 0.0, 10.0, 10.0), (0.0, 40.0, 50.0, 50.0), (200.0, 200.0, 9.0, 9.0))
+    picture = Picture("a", tuple(Truth(box, 0) for box in boxes[:3]))
+    found = [Found(box, score, 0) for box, score in zip(boxes, (0.9, 0.6, 0.8, 0.7), strict=True)]
+    figures = recipe.score(["person"], 0.0, [picture], [found])
+    assert figures.recall_by_size == {"small": 0.5, "medium": 1.0}
+    assert figures.recall == pytest.approx(2 / 3)
+    assert recipe.score(["person"], 1.0, [picture], [found]).recall_by_size == {"small": 1.0, "medium": 1.0}
+
+
 def test_no_detections_at_all_are_zero(recipe: Any) -> None:
     pictures = [Picture("a", (Truth((1.0, 1.0, 20.0, 20.0), 0),))]
     figures = recipe.score(["person"], 1.0, pictures, [[]])
     assert (figures.map5095, figures.ap50, figures.recall) == (0.0, 0.0, 0.0)
 
 
-def test_a_detector_that_is_not_there_is_refused_and_not_fetched(tmp_path: Path) -> None:
-    for name in ("yolo11n.pt", "yolo99q.yaml", str(tmp_path / "mine.pt"), "https://example.org/a.pt"):
-        with pytest.raises(ConfigError, match="nothing is downloaded"):
-            watched_yolo.detector_file(name)
-    assert watched_yolo.detector_file("yolo11n.yaml") == "yolo11n.yaml"
-    (tmp_path / "mine.pt").write_bytes(b"")
-    assert watched_yolo.detector_file(str(tmp_path / "mine.pt")) == str(tmp_path / "mine.pt")
-
-
-def test_what_is_no_detection_model_is_refused(recipe: Any, tmp_path: Path) -> None:
-    recipe.silence(tmp_path / "ultralytics")
+def test_what_is_no_detection_model_is_refused_before_anything_is_made(
+    recipe: Any, drawn: Path, tmp_path: Path
+) -> None:
     (tmp_path / "mine.pt").write_bytes(b"no model")
-    with pytest.raises(ConfigError, match="not a model"):
-        recipe.refuse_other_tasks(str(tmp_path / "mine.pt"))
-    with pytest.raises(ConfigError, match="a model of another task"):
-        recipe.refuse_other_tasks("yolo11n-seg.yaml")
-    recipe.refuse_other_tasks("yolo11n.yaml")
+    for name, what in ((str(tmp_path / "mine.pt"), "not a model"), ("yolo11n-seg.yaml", "a model of another task")):
+        config = replace(shortest(recipe), detector=name)
+        with pytest.raises(ConfigError, match=what):
+            recipe.plan(config, drawn)
+        with pytest.raises(ConfigError, match=what):
+            recipe.run(config, drawn, tmp_path / "out", print)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.pt"]
+    assert recipe.plan(shortest(recipe), drawn)[-1] == "each of 4 steps of 32 pictures"
 
 
-def test_a_halved_batch_and_a_full_memory_stop_a_training() -> None:
-    watch = watched_yolo.Watch(0.5, 3, 8, "float32", 0.0)
-    with pytest.raises(TrainingError, match="8 pictures did not fit the GPU, ultralytics went on with 4"):
-        watch.on_train_batch_end(SimpleNamespace(batch_size=4, save_dir="run"))
-    loader = SimpleNamespace(dataset=SimpleNamespace(cache=None))
-    with pytest.raises(TrainingError, match="do not fit the memory"):
-        watch.on_train_start(SimpleNamespace(train_loader=loader, save_dir="run"))
-    assert watch.steps == 0
-
-
-def test_a_share_of_the_pictures_is_inverted() -> None:
-    import torch
-
-    batch = torch.linspace(0, 0.4, 400).reshape(100, 1, 2, 2)
-    watch = watched_yolo.Watch(0.5, 3, 8, "float32", 0.0)
-    turned = watch.inverted({"img": batch.clone()})["img"]
-    chosen = (turned != batch).flatten(1).any(1)
-    assert torch.equal(turned[chosen], 1.0 - batch[chosen]) and 30 < int(chosen.sum()) < 70
-    assert torch.equal(watched_yolo.Watch(0.5, 3, 8, "float32", 0.0).inverted({"img": batch.clone()})["img"], turned)
-    assert torch.equal(watched_yolo.Watch(0.0, 3, 8, "float32", 0.0).inverted({"img": batch.clone()})["img"], batch)
-
-
-def test_layers_in_bfloat16_learn_and_answer_in_float32() -> None:
-    import torch
-
-    torch.manual_seed(0)
-    layer = torch.nn.Linear(64, 8)
-    pictures, places = torch.rand(5, 64), torch.arange(5)
-
-    def predict(given: torch.Tensor, *, scale: float) -> dict[str, object]:
-        return {"boxes": [layer(given) * scale], "places": (places,)}
-
-    answer = watched_yolo.in_bfloat16(predict, "cpu")(pictures, scale=2.0)
-    (boxes,), (kept,) = answer["boxes"], answer["places"]
-    plain = (layer(pictures) * 2.0).detach()
-    assert boxes.dtype == torch.float32 and kept is places
-    assert 0.0 < float((boxes.detach() - plain).abs().max()) < 0.02 * float(plain.abs().max()), (
-        "computed with eight bits"
-    )
-    boxes.sum().backward()
-    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
-
-
-def test_weights_are_averaged_over_the_window() -> None:
-    """Fed with steps 0, 1, 2 ... as if they were weights, the average lags by nearly the window."""
-    watch, average = watched_yolo.Watch(0.5, 3, 8, "float32", 40.0), 0.0
-    for step in range(1, 401):
-        kept = watch.decay(step)
-        average = kept * average + (1.0 - kept) * step
-    assert 400 - average == pytest.approx(39.0, abs=1.0)
-    assert watch.decay(1) < 0.03, "the first steps are not drawn out"
-    assert watched_yolo.Watch(0.5, 3, 8, "float32", 0.0).decay(100) == 0.0
-
-
-def test_a_precision_makes_another_training(recipe: Any) -> None:
+def test_a_detector_that_has_learned_elsewhere_is_told(recipe: Any) -> None:
     config = shortest(recipe)
-    assert recipe.key_of(config) != recipe.key_of(replace(config, precision="float32"))
-    assert recipe.key_of(config) != recipe.key_of(replace(config, average=0.2))
+    unknown = "what mine.pt was trained on is not known: it may have seen test pictures"
+    assert recipe.setup(replace(config, detector="mine.pt")).notes == (unknown,)
+    assert recipe.setup(config).notes == ()
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
-def test_a_process_bound_to_a_core_takes_one() -> None:
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(before)})
-        assert watched_yolo.cores() == 1
-    finally:
-        os.sched_setaffinity(0, before)
-    assert watched_yolo.cores() == len(before)
+def test_what_the_template_leaves_out_works_when_it_is_taken_in(recipe: Any) -> None:
+    text = (recipes_folder() / "detector_gain.toml").read_text()
+    short = configuration.parse(text, recipe.Config)
+    config = configuration.parse(re.sub(r"^#(?=\S)", "", text, flags=re.MULTILINE), recipe.Config)
+    more = {mix.name for mix in config.arms} - {mix.name for mix in short.arms}
+    few = {"200 real", "200 real + synthetic"}
+    assert more == {"elsewhere", "made", "half and half", "variants", "thermal layers"} | few
+    assert {mix.name for mix in config.arms if mix.candidate} == {"half and half", "variants", "thermal layers"}
+    gain_data.refuse_unknown(config.pictures, config.arms)
+    sizes = dict.fromkeys((*gain_data.kinds_of(config.arms), "mine"), 1000)
+    setup = recipe.setup(config)
+    gain_compare.refuse_rules(setup)
+    gain_compare.refuse_sizes(setup, sizes)
 
 
 def test_faults_of_a_configuration_are_all_named(recipe: Any) -> None:

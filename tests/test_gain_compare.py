@@ -101,11 +101,31 @@ def test_further_arms_and_seeds_join_a_run_and_other_trainings_are_refused(drawn
     said = compared(streets.setup(streets.sources(), more, (1, 2)), drawn, tmp_path, config=Named("two"))
     assert sum("(done before)" in line for line in said) == 2
     assert 'name = "two"' in (tmp_path / "config.toml").read_text()
+    trained = sorted(tmp_path.glob("arms/*/*/training.json"))
+    refused = Named("refused")
     with pytest.raises(TrainingError, match="another training lies there"):  # another detector or other settings
-        compared(streets.setup(streets.sources()), drawn, tmp_path, lambda one: replace(one, key="other"))
-    other = (replace(streets.ARMS[0], parts=(Part("inverted"),)), *streets.ARMS[1:])
+        setup = streets.setup(streets.sources())
+        compared(setup, drawn, tmp_path, lambda one: replace(one, key="other"), config=refused)
+    other = (Mix("analytic", (Part("analytic"),)), streets.ARMS[0], replace(streets.ARMS[1], parts=(Part("inverted"),)))
     with pytest.raises(TrainingError, match="another training lies there"):
-        compared(streets.setup(streets.sources(), other), drawn, tmp_path)
+        compared(streets.setup(streets.sources(), other), drawn, tmp_path, config=refused)
+    assert 'name = "two"' in (tmp_path / "config.toml").read_text(), "it is that of what lies there"
+    assert sorted(tmp_path.glob("arms/*/*/training.json")) == trained, "nothing is trained before it is refused"
+
+
+def test_a_folder_of_another_kind_of_run_is_refused_and_kept(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('layout = "sysu"\n')
+    with pytest.raises(TrainingError, match="a run of another kind lies there"):
+        compared(streets.setup(streets.sources()), drawn, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert (tmp_path / "config.toml").read_text() == 'layout = "sysu"\n'
+
+
+def test_what_is_not_known_of_a_detector_is_said_in_the_plan_and_with_the_result(drawn: Path, tmp_path: Path) -> None:
+    setup = replace(streets.setup(streets.sources(), seeds=(1,)), notes=("what a.pt was trained on is not known",))
+    assert "note: what a.pt was trained on is not known" in gain_compare.told(setup, drawn)
+    compared(setup, drawn, tmp_path)
+    assert "what a.pt was trained on is not known" in read_result(tmp_path / "result.json").notes
 
 
 def test_seeds_that_another_machine_trained_are_copied_in(drawn: Path, tmp_path: Path) -> None:
@@ -145,6 +165,27 @@ def test_rules_that_name_no_arm_are_refused_before_anything_is_trained(drawn: Pa
     assert not (tmp_path / "out").exists()
 
 
+SOME = Mix("some", (Part("grayscale", weight=3.0), Part("real", weight=1.0)), candidate=True)
+MOST = Mix("most", (Part("grayscale", weight=1.0), Part("real", weight=3.0)), candidate=True)
+
+
+@pytest.mark.parametrize("later", [(SOME, MOST), (MOST,)])
+def test_a_second_look_at_the_test_set_is_said_first(drawn: Path, tmp_path: Path, later: tuple[Mix, ...]) -> None:
+    def notes(*candidates: Mix) -> tuple[str, ...]:
+        setup = streets.setup(streets.sources(), (*streets.ARMS, *candidates), (1,))
+        compared(replace(setup, draws=128), drawn, tmp_path)
+        return read_result(tmp_path / "result.json").notes
+
+    for _ in range(2):  # the same look again is none
+        assert notes(SOME)[0].startswith(
+            "Of 1 candidates some was best on the validation set and judged on the test set, once"
+        )
+    said = notes(*later)
+    assert said[0] == "2 candidates, or arms since taken out, have been looked at on the test set in this folder"
+    assert said[1].startswith(f"Of {len(later)} candidates most was best on the validation set: most 0.")
+    assert not any("once" in note for note in said)
+
+
 def test_only_the_best_candidate_is_judged_and_only_at_the_end(drawn: Path, tmp_path: Path) -> None:
     looked: list[str] = []
 
@@ -155,9 +196,7 @@ def test_only_the_best_candidate_is_judged_and_only_at_the_end(drawn: Path, tmp_
 
         return replace(detector, look=look)
 
-    some = Mix("some", (Part("grayscale", weight=3.0), Part("real", weight=1.0)), candidate=True)
-    most = Mix("most", (Part("grayscale", weight=1.0), Part("real", weight=3.0)), candidate=True)
-    arms = (*streets.ARMS, some, most)
+    arms = (*streets.ARMS, SOME, MOST)
     compared(replace(streets.setup(streets.sources(), arms, (1, 2)), draws=128), drawn, tmp_path, watching)
     assert looked == [*(f"{name} {seed}" for seed in (1, 2) for name in ("grayscale", "real")), "most 1", "most 2"]
     result = read_result(tmp_path / "result.json")
@@ -197,7 +236,8 @@ def test_with_the_best_round_nothing_is_trained_again_and_another_candidate_may_
         assert sorted(looked) == sorted(["grayscale", "real", chosen] * 2), "each is looked at again"
         result = read_result(tmp_path / "result.json")
         assert [arm.name for arm in result.arms] == ["grayscale", "real", chosen]
-        assert ("best on the validation set" in result.notes[1]) == best
+        assert ("Judged is the round of each training that was best" in " ".join(result.notes)) == best
+        assert ("have been looked at" in result.notes[0]) == best, "the other setting has looked at another candidate"
         assert result.search[0].validation.value == pytest.approx(0.9 if best else 0.5)
 
 

@@ -48,6 +48,7 @@ def llcm(tmp_path: Path) -> Path:
         name = f"{modality}/0001/0001_c03_s171429_f12990_{modality}.jpg"
         touch(tmp_path, name, f"test_{modality}/cam4/0007/0007_c04_s1_f1_{modality}.jpg")
         write(tmp_path / f"idx/train_{modality}.txt", f"{name} 0\n")
+    touch(tmp_path, "test_vis/cam9/0007/x.jpg", "test_nir/cam9/0007/x.jpg", "test_nir/cam1/0007/x.jpg")
     touch(tmp_path, "test_vis/cam5/0099/x.jpg")  # not in the list of identities
     touch(tmp_path, "test_nir/cam3/0007/x.jpg", "test_vis/cam10/0007/x.jpg")  # cameras that the authors do not use
     write(tmp_path / "idx/test_id.txt", "7")
@@ -87,7 +88,8 @@ def test_regdb_by_split(regdb: Path) -> None:
 def test_llcm(llcm: Path) -> None:
     train, test = told(read_split(Source("llcm"), llcm))
     assert train == [("0", "cam3", False), ("0", "cam3", True)]
-    assert test == [("0007", "cam4", False), ("0007", "cam4", True)]
+    visible, infrared = [("cam4", False), ("cam9", False)], [("cam1", True), ("cam4", True), ("cam9", True)]
+    assert test == [("0007", *camera) for camera in (*visible, *infrared)]
 
 
 def test_plain_by_share_and_by_list(plain: Path) -> None:

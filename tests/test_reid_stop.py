@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthir.errors import NoSpace, TargetBusy
+from synthir.errors import NoSpace, TargetBusy, TrainingError
 from synthir.files import write_atomic
 from synthir.journal import locked
 from synthir.reid import runs
@@ -64,6 +64,14 @@ def test_a_comparison_of_systems_is_locked_too(tmp_path: Path) -> None:
     config = translation.Config((), (), "evaluate_nir.toml", (), ())
     with locked(tmp_path), pytest.raises(TargetBusy):
         translation.run(config, tmp_path, tmp_path, lambda line: None)
+
+
+def test_a_folder_of_another_recipe_is_left_as_it_is(small_engine: Path, tmp_path: Path) -> None:
+    before = (ROOT / "recipes/detector_gain_smoke.toml").read_bytes()
+    (tmp_path / "config.toml").write_bytes(before)
+    with pytest.raises(TrainingError, match="a run of another kind lies there"):
+        quietly(small_engine, tmp_path)
+    assert [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()] == [before]
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ FLAT = (0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)
 
 def figures(ap50: float) -> Figures:
     sizes = {"small": ap50 / 4, "large": ap50}
-    return Figures(ap50 / 2, ap50, ap50 * 0.9, {"person": ap50}, sizes, {"person": ap50 * 0.8})
+    found = {"small": ap50 / 5, "large": ap50 * 0.7}
+    return Figures(ap50 / 2, ap50, ap50 * 0.9, {"person": ap50}, sizes, {"person": ap50 * 0.8}, found)
 
 
 def trial(arm: str, seed: int, ap50: float, *, curve: Sequence[float] = FLAT, steps: int = 800) -> Trial:
@@ -36,3 +37,15 @@ def draws(
         own = np.random.default_rng(number + 1).normal(0.0, 1.0, count) * (spread or {}).get(one.name, 0.01)
         drawn |= {(one.name, t.seed): t.figures.ap50 + common + own for t in one.trials}
     return drawn
+
+
+def some_arms() -> list[Arm]:
+    """Controls, a line with synthetic pictures and one without, three seeds each."""
+    return [
+        arm("rgb", [0.10, 0.11, 0.12]),
+        arm("grayscale", [0.05, 0.04, 0.06]),
+        arm("mix", [0.35, 0.37, 0.33], line="with synthetic", labels=0),
+        arm("mix + 20", [0.40, 0.39, 0.41], line="with synthetic", labels=20),
+        arm("real 20", [0.20, 0.24, 0.22], line="real only", labels=20),
+        arm("real", [0.45, 0.44, 0.46], line="real only", labels=156),
+    ]
