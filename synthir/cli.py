@@ -45,7 +45,8 @@ def models_ls(as_json: bool) -> int:
         except SynthIRError as error:
             rows.append((name, *("?",) * 4, str(error)))
             continue
-        agreement = f"{spec.agreement.psnr_db:.1f} dB" if spec.agreement else "not compared"
+        found = spec.agreement
+        agreement = f"{found.worst_psnr_db:.1f} dB or more, mean {found.psnr_db:.1f}" if found else "not compared"
         rows.append((name, spec.band, spec.polarity, spec.backend, spec.precision, agreement))
     head = ("name", "band", "polarity", "backend", "precision", "agreement with float32")
     data = [dict(zip(head, row, strict=True)) for row in rows]

@@ -23,6 +23,15 @@ IMAGES = click.option("--images", type=PATH, help="Folder that the file names in
 FORMAT = click.option("--format", "form", help="coco, yolo, voc or folder; detected from the source if not given.")
 
 
+def _mixture(context: click.Context, option: click.Parameter, said: str) -> float | str:
+    """`both`, or a share. Raises BadParameter."""
+    try:
+        return said if said == "both" else float(said)
+    except ValueError:
+        why = f"{said!r} is not known: it is both (every picture twice), or a share from 0 to 1"
+        raise click.BadParameter(why, context, option) from None
+
+
 @click.command()
 @click.argument("source", type=PATH)
 @IMAGES
@@ -65,7 +74,11 @@ FORMAT = click.option("--format", "form", help="coco, yolo, voc or folder; detec
     help="Which end is hot.",
 )
 @click.option(
-    "--mix", type=float, default=0.0, metavar="SHARE", help="Share of the pictures, 0 to 1, written in grayscale."
+    "--mix",
+    default="0",
+    callback=_mixture,
+    metavar="both|SHARE",
+    help="both: every picture twice, infrared and grayscale. Or the share of the pictures, 0 to 1, in grayscale.",
 )
 @click.option(
     "--max-side", default=0, metavar="PIXELS", help="Longest side the network sees; the result keeps its size."
@@ -103,7 +116,7 @@ def convert(
         built, runs = read_engine_spec(papers_of(payload)).precision, opened.spec.precision
         console.say(
             quiet,
-            *dataset.notes,
+            *planned.dataset.notes,
             *([f"This machine has no {built}: the engine runs in {runs}, slower."] if runs != built else []),
             *([f"Plain JPEGs are decoded by {planned.options.decode}."] if planned.options.decode != "cpu" else []),
             f"{dataset.format}: {console.many(len(planned.images), 'picture')} from {source} to {target}",

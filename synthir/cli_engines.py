@@ -97,7 +97,10 @@ def _compiled(made: Path, as_json: bool) -> int:
 
     spec = read_engine_spec(papers_of(made))
     agreed = spec.agreement
-    how = f"{agreed.psnr_db:.1f} dB from float32 on {agreed.pictures} pictures" if agreed else "not compared"
+    how = "not compared"
+    if agreed:
+        how = f"{agreed.worst_psnr_db:.1f} dB or more from float32, {agreed.psnr_db:.1f} dB on the mean of"
+        how += f" {agreed.pictures} pictures"
     data = {"engine": str(made), "papers": str(papers_of(made)), "precision": spec.precision, "agreement": how}
     text = f"{made}: {spec.backend} {spec.precision}, {how}"
     if not agreed:

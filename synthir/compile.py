@@ -67,19 +67,19 @@ def compile_engine(
         what, fix = f"{chosen.backend} cannot build {precision} here", f"--precision {able[0]}"
         raise UsageError(what, why=f"on this machine it computes in {', '.join(able)}", fix=fix)
     for choice in tried:
-        payload = maker.build(module, generator.stride, choice, chosen) | record
-        spec = papers(generator, checkpoint.name, chosen, choice, payload)
+        spec = papers(generator, checkpoint.name, chosen, choice)
+        payload = maker.build(module, generator.stride, choice, chosen, spec.profile) | record
+        spec = msgspec.structs.replace(spec, files={ending: sha256_bytes(data) for ending, data in payload.items()})
         try:
-            agreement = measure(module, spec, payload, maker.start)
+            spec = msgspec.structs.replace(spec, agreement=measure(module, spec, payload, maker.start))
         except DeviceMissing:
             return write_engine(target, payload, spec)
         except EngineOutput as error:
             why = f"{error.what}, {error.why}"
             continue
-        if not (why := shortfall(agreement, chosen, choice)):
-            return write_engine(target, payload, msgspec.structs.replace(spec, agreement=agreement))
-    what, fix = "the engine differs too much from float32", "--precision float32"
-    raise AgreementFailed(what, where=str(checkpoint), why=why, fix=fix)
+        if not (why := spec.shortfall()):
+            return write_engine(target, payload, spec)
+    raise disagreed(checkpoint, why, exact=Precision.FLOAT32 in tried)
 
 
 def record_of(checkpoint: Path, generator: GeneratorSpec, target: Path) -> dict[str, bytes]:
@@ -93,24 +93,34 @@ def record_of(checkpoint: Path, generator: GeneratorSpec, target: Path) -> dict[
     return {ENDING: data} if data else {}
 
 
+def disagreed(where: Path, why: str, *, exact: bool) -> AgreementFailed:
+    """The error for an engine under its bar. exact: whether float32 was tried, which is then no way on."""
+    fix = "another --backend; --explain shows where the model leaves the range" if exact else "--precision float32"
+    return AgreementFailed("the engine differs too much from float32", where=str(where), why=why, fix=fix)
+
+
 def compare_engine(checkpoint: Path, target: Path, profile: BuildProfile | None = None) -> Path:
     """Open an engine here, compare it with the model it was built of, and write that into its papers; gives target.
 
-    Raises EngineUntrusted (also for an engine of other weights), EngineError, AgreementFailed.
+    profile: one that asks for more than the one it was built with, whose bar is in the papers. Raises EngineUntrusted
+    (also for an engine of other weights), EngineError, AgreementFailed.
     """
     spec, payload = read_payload(target, finished=False)
     module, generator = load_model(checkpoint)
     if generator.weights_sha256 != spec.weights_sha256:
         why, fix = f"{checkpoint} has other weights", "name the model that the engine was built of"
         raise EngineUntrusted("an engine of another model", where=str(target), why=why, fix=fix)
-    with load("synthir.backends", spec.backend).start(payload, spec) as engine:
+    unfinished = msgspec.structs.replace(spec, agreement=None)  # so that it may be opened on another device than before
+    with load("synthir.backends", spec.backend).start(payload, unfinished) as engine:
         if engine.spec.precision != spec.precision:
             why = f"it runs in {engine.spec.precision} on this machine"
             raise EngineIncompatible(f"no {spec.precision} to compare here", where=str(target), why=why)
-        agreement = compare(module, engine)
-    if why := shortfall(agreement, profile or profile_of(spec.backend), spec.precision):
-        raise AgreementFailed("the engine differs too much from float32", where=str(target), why=why)
-    write_atomic(papers_of(target), to_json(msgspec.structs.replace(spec, agreement=agreement)))
+        spec = msgspec.structs.replace(engine.spec, agreement=compare(module, engine))
+    if profile:
+        spec = msgspec.structs.replace(spec, bar=spec.bar.stricter(profile.bar(spec.precision)))
+    if why := spec.shortfall():
+        raise disagreed(target, why, exact=spec.precision == Precision.FLOAT32)
+    write_atomic(papers_of(target), to_json(spec))
     return target
 
 
@@ -120,20 +130,8 @@ def explain(checkpoint: Path) -> list[Layer]:
     return compared(graph_of(module, generator.stride), comparison_frames(generator.stride))
 
 
-def shortfall(agreement: Agreement, profile: BuildProfile, precision: Precision) -> str:
-    """Why an engine is under its bar, or nothing where it is not."""
-    bar, levels = profile.bar(precision), agreement.max_abs * 127.5
-    if not agreement.psnr_db >= bar.psnr_db:  # also where it is not a number
-        return f"{agreement.psnr_db:.1f} dB in {precision}, the bar is {bar.psnr_db:.0f} dB"
-    if not levels <= bar.grey_levels + 0.01:
-        return f"{levels:.1f} grey levels off in {precision}, the bar is {bar.grey_levels:.0f}"
-    return ""
-
-
-def papers(
-    generator: GeneratorSpec, name: str, profile: BuildProfile, precision: Precision, payload: dict[str, bytes]
-) -> EngineSpec:
-    """The papers of a payload, agreement still open."""
+def papers(generator: GeneratorSpec, name: str, profile: BuildProfile, precision: Precision) -> EngineSpec:
+    """The papers of an engine that is yet to be built: the sizes it is built for, agreement and files still open."""
     maker = load("synthir.backends", profile.backend)
     stride = up(max(profile.bucket, generator.stride), generator.stride)
     return EngineSpec(
@@ -147,13 +145,14 @@ def papers(
         width=0,
         generator=name,
         weights_sha256=generator.weights_sha256,
-        built_with={"torch": version("torch"), **maker.versions()},
+        built_with={"torch": version("torch"), **maker.versions(profile)},
         agreement=None,
-        files={ending: sha256_bytes(data) for ending, data in payload.items()},
+        files={},
         network=generator.network,
         settings=generator.settings,
         pixels=maker.PIXELS,
         profile=profile.ranges(stride),
+        bar=profile.bar(precision),
     )
 
 
@@ -172,7 +171,7 @@ def measure(module: nn.Module, spec: EngineSpec, payload: dict[str, bytes], star
 
 
 def compare(module: nn.Module, engine: Engine) -> Agreement:
-    """Differences in units of [-1, 1] over all pixels; PSNR with peak 2, the mean over pictures.
+    """Differences in units of [-1, 1] over all pixels; PSNR with peak 2, the mean over pictures and the worst of them.
 
     Of an engine that gives grey levels, the network's result is rounded to them, too.
     """
@@ -183,8 +182,14 @@ def compare(module: nn.Module, engine: Engine) -> Agreement:
         means.append(float(difference.mean()))
         ratios.append(10.0 * np.log10(4.0 / np.maximum(np.square(difference).mean(), 1e-12)))
         off.append(float((difference > 1.0 / 127.5 + 1e-6).mean()))
-    psnr_db, mean = round(float(np.mean(ratios)), 2), round(float(np.mean(means)), 8)
-    return Agreement(len(means), round(largest, 6), mean, psnr_db, round(float(np.mean(off)), 6))
+    return Agreement(
+        pictures=len(means),
+        max_abs=round(largest, 6),
+        mean_abs=round(float(np.mean(means)), 8),
+        psnr_db=round(float(np.mean(ratios)), 2),
+        worst_psnr_db=round(float(np.min(ratios)), 2),
+        off_share=round(float(np.mean(off)), 6),
+    )
 
 
 def results(engine: Engine) -> Iterator[tuple[UInt8, Infrared]]:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import shlex
 import signal
@@ -38,7 +39,16 @@ EVERY_STEPS = 60.0
 
 def result(as_json: bool, data: object, text: str) -> None:
     """The result on stdout, as JSON or as text."""
-    click.echo(json.dumps(data, indent=2) if as_json else printable(text))
+    click.echo(json.dumps(numbers(data), indent=2, allow_nan=False) if as_json else printable(text))
+
+
+def numbers(data: object) -> object:
+    """The data, with null for what is no number or infinite: JSON has no word for it."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: numbers(value) for key, value in data.items()}
+    return [numbers(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def say(quiet: bool, *lines: str) -> None:

@@ -34,7 +34,7 @@ from .manifest import (
     refusal,
 )
 from .options import Options
-from .picture_io import write
+from .picture_io import in_grayscale, write
 from .pipeline import Progress, pictures, threads
 from .plan import Plan
 from .plan import plan as planned
@@ -134,7 +134,7 @@ def write_labels(plan: Plan, read: Mapping[str, str], journal: Journal) -> tuple
     """
     carry, renames, root = plan.dataset.labels, plan.renames(), plan.dataset.root
     files = carry.files(renames)
-    outside = {path.name for path in plan.dataset.protected if path.is_file()}
+    outside = carry.made.union(path.name for path in plan.dataset.protected if path.is_file())
 
     def carried(place: str) -> Label:
         data = files[place]
@@ -179,7 +179,11 @@ def manifest_of(
 
 
 def with_source(picture: Converted, ref: ImageRef, plan: Plan) -> Converted:
-    """The manifest's line of a picture, with its place below the source root where that is another."""
+    """The manifest's line of a picture, with its place below the source root where that is another.
+
+    Whether it is in grayscale is asked again: the journal, which lines may come from, does not say.
+    """
     path, root = str(ref.path), f"{plan.dataset.root}/"
-    source = path.removeprefix(root) if path.startswith(root) else ref.place
-    return msgspec.structs.replace(picture, source=source if source != picture.place else "")
+    source = path.removeprefix(root) if path.startswith(root) else ref.twin_of or ref.place
+    source, grey = source if source != picture.place else "", in_grayscale(ref, plan.options)
+    return msgspec.structs.replace(picture, source=source, grayscale=grey)

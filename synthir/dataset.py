@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -49,6 +50,8 @@ class ImageRef(msgspec.Struct, frozen=True, gc=False):
     """Declared width in pixels; 0 where the labels declare none."""
     height: int = 0
     """Declared height in pixels; 0 where the labels declare none."""
+    twin_of: str = ""
+    """Place of the picture that this one is the grayscale copy of; empty where it is none."""
 
     @property
     def path(self) -> Path:
@@ -59,6 +62,27 @@ class ImageRef(msgspec.Struct, frozen=True, gc=False):
     def folder(self) -> str:
         """The folder that its file is in."""
         return str(self.file).rpartition(os.sep)[0] or os.path.split(self.file)[0]
+
+
+class Twins(NamedTuple):
+    """Pictures that stand twice: place -> place of the twin; `mark` is what its name has more, and no other name."""
+
+    places: Mapping[str, str]
+    mark: str
+
+
+class TwinFiles(NamedTuple):
+    """LabelCarry's files, originals and made where pictures stand twice."""
+
+    files: Callable[[Mapping[str, str]], Mapping[str, bytes]]
+    originals: Mapping[str, str] = MappingProxyType({})
+    made: frozenset[str] = frozenset()
+
+
+def _no_twins(twins: Twins) -> TwinFiles:
+    """Stands in for formats that cannot name a copy. Raises UnrecognisedDataset."""
+    fix = "leave --mix both out, or write the labels as COCO, YOLO or VOC"
+    raise UnrecognisedDataset("pictures that stand twice", why="this format cannot name copies", fix=fix)
 
 
 def _no_objects() -> dict[str, list[Object]]:
@@ -84,10 +108,14 @@ class LabelCarry:
     boxes: Callable[[], dict[str, list[Box]]]
     counted: Callable[[], int] | None = None
     originals: Mapping[str, str] = field(default_factory=dict)
-    """Place -> sha256 of the source file, of those that even `files({})` gives rewritten."""
+    """Place -> sha256 of the source file, of those that even `files({})` gives rewritten, or for a twin."""
     oddities: Callable[[], tuple[str, ...]] = tuple
     """Sentences on objects that cannot be counted; it may be slow."""
     objects: Callable[[], dict[str, list[Object]]] = _no_objects
+    doubled: Callable[[Twins], TwinFiles] = _no_twins
+    """The label files where pictures stand twice. BrokenLabels where they cannot."""
+    made: frozenset[str] = frozenset()
+    """Places of label files that the source does not have: those of twins."""
 
     def count(self) -> int:
         """The number of objects with a box, in all pictures."""

@@ -87,7 +87,7 @@ def check_papers(payload: Path) -> EngineSpec:
 def read_payload(payload: Path, *, finished: bool = True) -> tuple[EngineSpec, dict[str, bytes]]:
     """Papers and payload bytes by file ending, every hash checked; nothing is deserialised. Raises EngineUntrusted.
 
-    finished: whether papers without agreement are refused.
+    finished: whether papers without agreement, or with too little, are refused.
     """
     if not payload.is_file():
         raise EngineUntrusted("no engine there", where=str(payload), fix="synthir models ls, or synthir compile")
@@ -101,6 +101,9 @@ def read_payload(payload: Path, *, finished: bool = True) -> tuple[EngineSpec, d
         why = "an engine that was not compared with the float32 network is not finished"
         fix = f"where it can run: synthir compile {spec.generator} --compare --out {payload}, with the model's folder"
         raise EngineUntrusted("papers without agreement", where=str(papers_of(payload)), why=why, fix=fix)
+    if finished and (why := spec.shortfall()):
+        fix = f"compile again: synthir compile {spec.generator} --backend {spec.backend} --out new{payload.suffix}"
+        raise EngineUntrusted("an engine under its bar", where=str(papers), why=why, fix=fix)
     return spec, {ending: pinned_bytes(payload.with_suffix(ending), pin) for ending, pin in spec.files.items()}
 
 
@@ -138,8 +141,16 @@ def check_batch(visible: UInt8, spec: EngineSpec) -> None:
         fix = "pad with synthir.frames.pad, or compile for this size"
         raise EngineIncompatible(f"cannot run a batch {shape} {visible.dtype}", where=spec.generator, why=why, fix=fix)
     if why := spec.outside(*shape[:3]):
-        what = f"no profile for {shape[0]} of {shape[2]}x{shape[1]}"
-        raise EngineIncompatible(what, where=spec.generator, why=why, fix=OUTSIDE)
+        what, fix = f"no profile for {shape[0]} of {shape[2]}x{shape[1]}", ways_out(shape[1], shape[2], spec)
+        raise EngineIncompatible(what, where=spec.generator, why=why, fix=fix)
+
+
+def ways_out(height: int, width: int, spec: EngineSpec) -> str:
+    """What to do about a padded picture that the profile does not hold: of a small one the network cannot see less."""
+    least = (spec.profile.get(name, (0, 0, 0))[0] for name in ("height", "width"))
+    small = any(pixels < bound for pixels, bound in zip((height, width), least, strict=True))
+    wider = "compile with a profile that holds this size"
+    return wider if small else f"let the network see less with --max-side, or {wider}"
 
 
 TOLERANCE = 0.02
@@ -151,16 +162,19 @@ def check_extent(extent: Float32, spec: EngineSpec) -> None:
 
     extent: (N, 3), least, greatest, mean.
     """
+    check_numbers(extent[:, 2], spec.generator)
     low, high = float(extent[:, 0].min()), float(extent[:, 1].max())
-    if not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE and np.isfinite(extent).all()):
+    if not (low >= -1 - TOLERANCE and high <= 1 + TOLERANCE):  # also where they are NaN
         raise out_of_range(low, high, spec.generator)
+
+
+def check_numbers(means: Float32, where: str) -> None:
+    """Raises EngineOutput unless the means (N,) before the last clamp, which hides what is none, are all numbers."""
+    if not np.isfinite(means).all():
+        raise out_of_range(float(means.min()), float(means.max()), where)
 
 
 def out_of_range(low: float, high: float, where: str) -> EngineOutput:
     """The error for a result that is no infrared."""
     fix = "compile the engine with --precision float32"
     return EngineOutput("a result out of range", where=where, why=f"{low:.3g} to {high:.3g}, not -1 to 1", fix=fix)
-
-
-OUTSIDE = "let the network see less with --max-side, or compile with a profile that holds this size"
-"""The two ways out for a picture that an engine has no profile for."""

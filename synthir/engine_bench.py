@@ -25,6 +25,10 @@ from .roofline import Roofline, gigaflops, measure_roofline, watts
 from .specs import EngineSpec
 from .stopwatch import peak_gpu_memory, peak_memory
 
+MOST_PIXELS, MOST_A_CALL = 1 << 26, 1 << 30
+"""Of a picture, whose texture takes a hundred bytes a pixel to make, and of a batch."""
+BUSY = """More than 100 % of the roofline is more than the device can do: it was slower while that was measured
+than while the engines ran. Measure again where nothing else runs."""
 PAUSE = 0.1
 """Seconds before each call of one engine among several: until the threads of the one before have fallen asleep."""
 
@@ -44,6 +48,8 @@ class Timing:
     median_ms: float
     """Of a call; p50."""
     lowest_ms: float
+    quartiles_ms: tuple[float, float]
+    """Half of the calls took so long; the spread."""
     p99_ms: float
     pictures_per_s: float
     """By the median."""
@@ -83,19 +89,28 @@ class Comparison:
         """A table, the engines in their order."""
         first = self.timings[0]
         what = f"{first.width}x{first.height}, {first.calls} calls of each in turn"
-        head = "| engine | backend | precision | pictures a call | median ms | p99 ms | pictures/s | ratio |"
-        head += " agreement dB | GFLOP | MB moved | of roofline | W | per million |"
+        head = "| engine | backend | precision | pictures a call | median ms | half of them ms | p99 ms | pictures/s |"
+        head += " ratio | agreement dB | GFLOP | MB moved | of roofline | W | per million |"
         rule = "| --- " * (head.count("|") - 1) + "|"
         rows = [_row(timing) for timing in self.timings]
         gpu = "" if math.isnan(self.peak_gpu_memory_mb) else f", on GPUs {self.peak_gpu_memory_mb:.0f} MB"
         tail = [f"Peak memory of the process {self.peak_memory_mb:.0f} MB{gpu}."]
         tail += [self.roofline.sentence()] if self.roofline else []
+        if any(one.roofline_share > 1.0 for one in self.timings):
+            tail += [BUSY]
         return "\n".join([f"{self.machine}; {what}", "", head, rule, *rows, "", *tail])
 
 
 def _row(one: Timing) -> str:
-    cells = [one.name, one.backend, one.precision, str(one.batch), f"{one.median_ms:.1f}", f"{one.p99_ms:.1f}"]
-    cells += [f"{one.pictures_per_s:.1f}", f"{one.ratio:.2f}", _known(one.psnr_db, ".1f"), _known(one.gflop, ".0f")]
+    low, high = one.quartiles_ms
+    cells = [one.name, one.backend, one.precision, str(one.batch), f"{one.median_ms:.1f}", f"{low:.1f} to {high:.1f}"]
+    cells += [
+        f"{one.p99_ms:.1f}",
+        f"{one.pictures_per_s:.1f}",
+        f"{one.ratio:.2f}",
+        _known(one.psnr_db, ".1f"),
+        _known(one.gflop, ".0f"),
+    ]
     cells += [f"{one.moved_bytes / 1e6:.1f}", _known(one.roofline_share, ".0%"), _known(one.watts, ".0f")]
     return f"| {' | '.join([*cells, _known(one.cost_per_million, '.2f')])} |"
 
@@ -110,10 +125,16 @@ def bench_engines(
     """Measure engines in turn; the first is what the others are compared with.
 
     size: height and width, in pixels. batch: pictures a call, 0 is what each engine usually takes. calls: of each
-    engine, after two that warm up. price: of an hour on this machine, in any currency. Raises UsageError, EngineError.
+    engine, after two that warm up. price: of an hour on this machine, in any currency, from 0. Raises UsageError (also
+    for more than MOST_PIXELS or MOST_A_CALL), EngineError.
     """
     if min(*size, calls) < 1 or batch < 0 or not payloads:
         raise UsageError("nothing to measure", why=f"size {size}, calls {calls}, {len(payloads)} engines")
+    if price < 0.0 or math.isinf(price):
+        raise UsageError(f"a price of {price:g} an hour", why="it is not a number from 0", fix="--price 0.5")
+    if (pixels := size[0] * size[1]) > MOST_PIXELS or pixels * batch > MOST_A_CALL:
+        why = f"{max(batch, 1)} of {size[1]}x{size[0]}: at most {MOST_PIXELS:,} pixels each, {MOST_A_CALL:,} a call"
+        raise UsageError("too large to measure", why=why, fix="a smaller --size or --batch")
     with ExitStack() as stack:
         engines = [stack.enter_context(open_engine(payload)) for payload in payloads]
         batches = [pictures(engine.spec, size, batch) for engine in engines]
@@ -189,6 +210,7 @@ def timing(one: Measured, roofline: Roofline | None, price: float, first: float)
         calls=len(seconds),
         median_ms=statistics.median(seconds) * 1e3,
         lowest_ms=min(seconds) * 1e3,
+        quartiles_ms=(float(np.percentile(seconds, 25)) * 1e3, float(np.percentile(seconds, 75)) * 1e3),
         p99_ms=float(np.percentile(seconds, 99)) * 1e3,
         pictures_per_s=rate,
         ratio=rate / first,

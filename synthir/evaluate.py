@@ -157,7 +157,7 @@ def open_model(name: str) -> Engine:
     if folder is None:
         return open_engine(engine_payload(name))
     module, generator = load_model(folder)
-    return TorchEngine(papers(generator, folder.name, BuildProfile("torch"), Precision.FLOAT32, {}), module, "cpu")
+    return TorchEngine(papers(generator, folder.name, BuildProfile("torch"), Precision.FLOAT32), module, "cpu")
 
 
 def evaluate(

@@ -61,11 +61,11 @@ class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sha256: str
     source_sha256: str
     source: str = ""
-    """Place below the source, where another extension was chosen; else the same place."""
+    """Place below the source where that is another: of other extensions, and of twins (`--mix both`)."""
     redone: bool = False
     """Computed again in float32, since the engine's own result was no infrared."""
     grayscale: bool = False
-    """The picture's own luma, not infrared: `mix` asked for some."""
+    """The picture's own luma, not infrared: `mix` asked for it."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -75,7 +75,7 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sha256: str
     source_sha256: str
     outside: bool = False
-    """True where it was read from outside the source root, so that it is not at this place there."""
+    """True where it is not at this place below the source root: read from outside, or a twin's (`--mix both`)."""
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):

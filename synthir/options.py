@@ -1,12 +1,15 @@
 """What a caller of a conversion may choose, each choice checked before anything is read."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .errors import EngineIncompatible, UsageError
 from .gpu_codec import CHOICES, CPU
 from .images import cannot_write
 from .specs import Band, EngineSpec, Polarity
+
+BOTH = "both"
+"""The mixture in which every picture stands twice."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class Options:
     """Bits a sample, 8 or 16; 16 fits png and tif."""
     polarity: Polarity = Polarity.WHITE_HOT
     """Which end of the grey scale is hot."""
-    mix: float = 0.0
-    """Share of the pictures, 0 to 1, that are written as their own luma in place of infrared; names decide which."""
+    mix: float | Literal["both"] = 0.0
+    """both: every picture twice, in infrared and as its own luma, each with its labels. Or the share of the pictures,
+    0 to 1, that are their luma in place of infrared; names decide which."""
     max_side: int = 0
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
     batch: int = 0
@@ -42,6 +46,11 @@ class Options:
     resume: bool = False
     """Insist that there is a job to go on with. Without it one is gone on with where there is one."""
 
+    @property
+    def share(self) -> float:
+        """Share of the pictures, 0 to 1, that are written as their own luma in place of infrared."""
+        return 0.0 if isinstance(self.mix, str) else self.mix
+
     def shaping(self) -> dict[str, Any]:
         """The options that shape bytes: they are written down, and a job resumes only with the same ones."""
         names = ["ext", "channels", "bit_depth", "polarity", "max_side", "batch"]
@@ -60,6 +69,11 @@ DEFAULTS = Options()
 """What a caller gets who chooses nothing."""
 
 
+def _is_share(mix: object) -> bool:
+    """True for a number from 0 to 1."""
+    return isinstance(mix, int | float) and 0.0 <= mix <= 1.0
+
+
 def check_options(options: Options, spec: EngineSpec) -> None:
     """Raises UsageError naming every option that cannot be, EngineIncompatible for another batch than the engine's."""
     wrong = [
@@ -67,7 +81,7 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
         *([f"decode {options.decode}"] if options.decode not in CHOICES else []),
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
-        *([f"mix {options.mix}"] if not 0.0 <= options.mix <= 1.0 else []),
+        *([f"mix {options.mix}"] if options.mix != BOTH and not _is_share(options.mix) else []),
         *(f"{name} {value}" for name in ("max_side", "limit", "batch") if (value := getattr(options, name)) < 0),
         *([f"workers {options.workers}"] if options.workers < 1 else []),
         *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),

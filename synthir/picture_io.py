@@ -26,6 +26,7 @@ from .frames import UInt8, from_network, grow, pad, shrink
 from .gpu_codec import Decode
 from .images import encode
 from .manifest import Converted
+from .options import Options
 from .plan import Plan, check_fits
 
 
@@ -78,13 +79,18 @@ def stays_visible(place: str, share: float) -> bool:
     return int(sha256_bytes(place.encode(errors="surrogateescape"))[:8], 16) < share * 16**8
 
 
+def in_grayscale(ref: ImageRef, options: Options) -> bool:
+    """Whether a picture is written as its own luma and not as infrared."""
+    return bool(ref.twin_of) or stays_visible(ref.place, options.share)
+
+
 def load(plan: Plan, index: int, decode: Decode) -> Frame | Grey | SynthIRError:
     """Read and decode one picture, or say why not. decode: what `gpu_codec.decoder` gives."""
     ref, options = plan.images[index], plan.options
     try:
         data = read(ref)
         rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
-        if stays_visible(ref.place, options.mix):
+        if in_grayscale(ref, options):
             return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256_bytes(data))
         small = shrink(rgb, options.max_side)
         visible = pad(small, plan.spec.stride)

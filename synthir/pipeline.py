@@ -31,7 +31,7 @@ BATCHES_A_CHUNK = 4
 TRIES = 3
 """An engine that fails on so many pictures before the first it can do is at fault, not the pictures."""
 SMALLER = "if the picture is large, let the network see less of it: --max-side 1280"
-
+NO_BETTER = "float32 makes it no better: take the picture out, and report it with the model's name"
 
 Batch = list[tuple[int, Frame]]
 """Frames of one height and width, each with its number in the plan."""
@@ -184,16 +184,26 @@ def batches(frames: Batch, size: int, fixed: bool) -> Iterator[Batch]:
 
 def attempt(plan: Plan, engine: Engine, batch: Batch) -> Sequence[Painted | EngineError]:
     """Infrared of each frame. A batch that fails is tried in halves; a result that is none, once more in float32."""
+    results = whole(plan, engine, batch)
+    if not isinstance(results, EngineError):
+        return results
+    if len(batch) > 1:
+        half = len(batch) // 2
+        return [*attempt(plan, engine, batch[:half]), *attempt(plan, engine, batch[half:])]
+    if isinstance(results, EngineOutput):
+        return [again(plan, engine, batch[0], results)]
+    return [located(plan, batch[0], results)]
+
+
+def whole(plan: Plan, engine: Engine, batch: Batch) -> Sequence[Painted | EngineError] | EngineError:
+    """Infrared of each frame of a batch, or why the engine gave none."""
     try:
         infrared = infer(engine.run, engine.spec, [frame.visible for _, frame in batch])
         return [checked(plan, engine, one, made) for one, made in zip(batch, infrared, strict=True)]
     except EngineError as error:
-        if len(batch) > 1:
-            half = len(batch) // 2
-            return [*attempt(plan, engine, batch[:half]), *attempt(plan, engine, batch[half:])]
-        if isinstance(error, EngineOutput):
-            return [again(plan, engine, batch[0], error)]
-        return [located(plan, batch[0], error)]
+        # What the failed batch took hangs on the stack of its error, and the halves will want that memory.
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
 
 
 def checked(plan: Plan, engine: Engine, one: tuple[int, Frame], infrared: Infrared) -> Painted | EngineError:
@@ -214,7 +224,12 @@ def again(plan: Plan, engine: Engine, one: tuple[int, Frame], first: EngineOutpu
             return Painted(infrared, redone=True)
         except EngineError:
             pass
-    return located(plan, one, first)
+    return located(plan, one, no_better(first))
+
+
+def no_better(error: EngineOutput) -> EngineOutput:
+    """The same where float32 was tried: it does not say to try it."""
+    return EngineOutput(error.what, where=error.where, why=error.why, fix=NO_BETTER)
 
 
 def in_range(one: tuple[int, Frame], infrared: Infrared) -> None:
@@ -224,9 +239,8 @@ def in_range(one: tuple[int, Frame], infrared: Infrared) -> None:
 
 
 def located(plan: Plan, one: tuple[int, Frame], error: EngineError) -> EngineError:
-    """The error with the picture's name and what may help."""
-    fix = error.fix if "--max-side" in error.fix else "; ".join(filter(None, (error.fix, SMALLER)))
-    return type(error)(error.what, where=plan.images[one[0]].where, why=error.why, fix=fix)
+    """The error with the picture's name."""
+    return type(error)(error.what, where=plan.images[one[0]].where, why=error.why, fix=error.fix)
 
 
 def infer(run: Callable[[UInt8], Infrared], spec: EngineSpec, padded: list[UInt8]) -> Infrared:
@@ -239,7 +253,7 @@ def infer(run: Callable[[UInt8], Infrared], spec: EngineSpec, padded: list[UInt8
         infrared = run(visible)
     except MemoryError as error:
         why = f"{len(padded)} of {padded[0].shape[1]}x{padded[0].shape[0]} at once"
-        raise EngineFailed("no memory to run the engine", where=spec.generator, why=why) from error
+        raise EngineFailed("no memory to run the engine", where=spec.generator, why=why, fix=SMALLER) from error
     if infrared.shape != (len(visible), spec.planes, *visible.shape[1:3]):
         why = f"given {visible.shape}, it returned {infrared.shape}"
         raise EngineIncompatible("the result has another shape", where=spec.generator, why=why)
@@ -255,11 +269,14 @@ def paint(engine: Engine, rgb: UInt8) -> UInt8:
     try:
         infrared = infer(engine.run, spec, padded)[0]
         check_range(infrared, spec.generator)
-    except EngineOutput:
-        if spec.precision == Precision.FLOAT32:
-            raise
-        infrared = infer(engine.run_float32, spec, padded)[0]
-        check_range(infrared, spec.generator)
+    except EngineOutput as error:
+        try:
+            if spec.precision == Precision.FLOAT32:
+                raise
+            infrared = infer(engine.run_float32, spec, padded)[0]
+            check_range(infrared, spec.generator)
+        except EngineOutput:
+            raise no_better(error) from error
     invert = spec.polarity != Polarity.WHITE_HOT
     return from_network(infrared, *rgb.shape[:2], invert=invert).astype(np.uint8, copy=False)
 

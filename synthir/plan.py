@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, check_name
-from .engine import OUTSIDE
+from .engine import ways_out
 from .errors import (
     EngineIncompatible,
     JobMismatch,
@@ -27,15 +27,14 @@ from .gpu_codec import resolved
 from .images import EXTENSIONS, cannot_write, ending
 from .journal import FOLDER, Standing, standing
 from .manifest import Converted, Job, job_of, label_hashes
-from .options import DEFAULTS, Options, check_options
+from .options import BOTH, DEFAULTS, Options, check_options
 from .specs import EngineSpec
+from .twins import LONGEST_NAME, doubled
 
 BYTES_A_PIXEL = {"jpeg": 0.15, "png": 0.3, "tiff": 0.3, "bmp": 1.0, "webp": 0.3}
 """Low guesses for 8 bits and one channel: a job is refused for want of space only where it surely cannot fit."""
 LEAST_PIXELS = 32 * 32
 """Pixels of a picture whose size the labels do not say: those of a small crop, so that no job is refused that fits."""
-LONGEST_NAME = 255
-"""Bytes of the longest file name."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Plan:
     """What a run will do."""
 
     dataset: Dataset
+    """As it was read; with `--mix both` every picture stands twice in it."""
     target: Path
     spec: EngineSpec
     options: Options
@@ -70,8 +70,9 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     """Plan a conversion; nothing is written and no picture opened.
 
     Raises UsageError (options), EngineIncompatible (a fixed batch), BackendMissing and DeviceMissing (decoding on a GPU
-    that cannot be), TargetInsideSource, TargetNotEmpty, JobMismatch,
-    NoSpace, TargetError (nobody may write there), TooManyFailures. Faults of single pictures are in Plan.refused.
+    that cannot be), UnrecognisedDataset and BrokenLabels (pictures that cannot stand twice), TargetInsideSource,
+    TargetNotEmpty, JobMismatch, NoSpace, TargetError (nobody may write there), TooManyFailures. Faults of single
+    pictures are in Plan.refused.
     """
     target = Path(os.path.normpath(target.absolute()))
     check_options(options, spec)
@@ -79,6 +80,7 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     options = replace(options, batch=options.batch or spec.usual_batch, decode=decode)
     check_apart(dataset, target)
     check_writable(target)
+    dataset = doubled(dataset) if options.mix == BOTH else dataset
     images, places, faults = choose(dataset, spec, options, ignores_case(target))
     refused = (*dataset.refused, *faults)
     check_failures(len(refused), options, refused[-1][1] if refused else None)
@@ -176,7 +178,7 @@ def check_fits(height: int, width: int, spec: EngineSpec, where: str) -> None:
     """Raises EngineIncompatible for a network frame, in pixels, of another size than the engine was built for."""
     if why := spec.outside(1, height, width):
         what = f"the engine has no profile for {width}x{height}, as the picture is padded"
-        raise EngineIncompatible(what, where=where, why=why, fix=OUTSIDE)
+        raise EngineIncompatible(what, where=where, why=why, fix=ways_out(height, width, spec))
     if spec.height in (0, height) and spec.width in (0, width):
         return
     why = f"built for {spec.width or 'any'}x{spec.height or 'any'}, the padded picture is {width}x{height}"

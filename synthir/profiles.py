@@ -11,28 +11,11 @@ from typing import Literal
 from . import config
 from .errors import UnknownName
 from .shipped import engines_folder
-from .specs import Precision
+from .specs import BARS, Bar, Precision
 
 Range = tuple[int, int, int]
 """Least, usual and most; three zeros are any."""
 ANY: Range = (0, 0, 0)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What an engine must reach beside the float32 network."""
-
-    psnr_db: float
-    grey_levels: float
-    """Most that any pixel may differ, in levels of 255."""
-
-
-BARS = {
-    Precision.FLOAT32: Bar(80.0, 1.0),
-    Precision.BFLOAT16: Bar(50.0, 255.0),
-    Precision.FLOAT16: Bar(50.0, 2.0),
-}
-"""By precision, where the profile asks for no more."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +42,12 @@ class BuildProfile:
     """GPU architectures a portable engine is built for, e.g. `sm89`; none is the runtime's own choice."""
     via: Literal["onnx", "torch-tensorrt"] = "onnx"
     """How TensorRT gets the network."""
+    eager: bool = False
+    """Whether torch runs the network on a GPU as it is, not compiled: what other engines are compared with."""
     least_psnr_db: float = 0.0
-    """Beside BARS: an engine under this is not written."""
+    """Beside specs.BARS: an engine that is under this on one picture is not written."""
     most_grey_levels: float = 255.0
-    """Beside BARS: an engine that is further off anywhere is not written."""
+    """Beside specs.BARS: an engine that is further off anywhere is not written."""
 
     def __post_init__(self) -> None:
         for name, (low, usual, high) in self.bounds.items():
@@ -79,8 +64,7 @@ class BuildProfile:
 
     def bar(self, precision: Precision) -> Bar:
         """What an engine of that precision must reach."""
-        least = BARS[precision]
-        return Bar(max(least.psnr_db, self.least_psnr_db), min(least.grey_levels, self.most_grey_levels))
+        return BARS[precision].stricter(Bar(self.least_psnr_db, self.most_grey_levels))
 
     def ranges(self, stride: int) -> dict[str, Range]:
         """The ranges that are not any; heights and widths as multiples of the stride, in pixels, widened to it."""

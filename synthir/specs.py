@@ -1,6 +1,7 @@
 """What an engine and a generator are, in frozen words: Band, Precision, Polarity, GeneratorSpec, Agreement, EngineSpec.
 
-All of them go into JSON and come back equal. The papers of an engine are one EngineSpec beside its payload.
+All of them go into JSON and come back equal. The papers of an engine are one EngineSpec beside its payload, sealed:
+they hold their own sha256, so that a line that was changed later is noticed.
 """
 
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from .errors import EngineUntrusted
+from .files import sha256_bytes
 
 
 class Band(StrEnum):
@@ -43,14 +45,36 @@ Extent = Annotated[int, msgspec.Meta(ge=0)]
 Ending = Annotated[str, msgspec.Meta(pattern=r"^\.\w+$")]
 
 
+class Bar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an engine must reach beside the float32 network, on every picture of the comparison."""
+
+    psnr_db: float = 0.0
+    grey_levels: float = 255.0
+    """Most that any pixel may differ, in levels of 255."""
+
+    def stricter(self, other: "Bar") -> "Bar":
+        """What asks for both."""
+        return Bar(max(self.psnr_db, other.psnr_db), min(self.grey_levels, other.grey_levels))
+
+
+BARS = {
+    Precision.FLOAT32: Bar(75.0, 1.0),
+    Precision.BFLOAT16: Bar(50.0),
+    Precision.FLOAT16: Bar(50.0, 2.0),
+}
+"""By precision, where the profile asks for no more; docs/guides/engines.md has the reasons."""
+
+
 class Agreement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far an engine is from the float32 torch reference on the same pictures; differences in units of [-1, 1]."""
 
-    pictures: int
+    pictures: Annotated[int, msgspec.Meta(ge=1)]
     max_abs: float
     mean_abs: float
     psnr_db: float
     """10 log10(peak^2 / MSE) with peak 2, the width of [-1, 1]; the mean over pictures."""
+    worst_psnr_db: float
+    """Of the picture that is furthest off; this is what is held against the bar."""
     off_share: float | None = None
     """Share of pixels that are off by more than one grey level of 255."""
 
@@ -102,6 +126,23 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: dict[str, tuple[int, int, int]] = {}
     """Least, usual and most `batch`, `height` and `width` that it was built for; what is not named may be any."""
 
+    bar: Bar = Bar()
+    """What its profile asked for; BARS where that asks for more."""
+    papers_sha256: str = ""
+    """The seal, of all the rest: `to_json` writes it, and papers with another one are not read."""
+
+    def shortfall(self) -> str:
+        """Why its agreement is under its bar, or nothing where it is not."""
+        bar, agreed = self.bar.stricter(BARS.get(self.precision, Bar())), self.agreement
+        if agreed is None:
+            return "it was not compared"
+        if not agreed.worst_psnr_db >= bar.psnr_db:  # also where it is not a number
+            return f"{agreed.worst_psnr_db:.1f} dB in {self.precision} on one picture, the bar is {bar.psnr_db:.0f} dB"
+        levels = agreed.max_abs * 127.5
+        if not levels <= bar.grey_levels + 0.01:
+            return f"{levels:.1f} grey levels off in {self.precision}, the bar is {bar.grey_levels:.0f}"
+        return ""
+
     @property
     def usual_batch(self) -> int:
         """Pictures a call where nobody says: what it was built for, or two, which CPU engines compute side by side."""
@@ -124,8 +165,18 @@ class EngineSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def to_json(spec: msgspec.Struct) -> bytes:
-    """The spec as indented JSON with a newline at the end; equal specs give equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(spec, order="sorted"), indent=2) + b"\n"
+    """The spec as indented JSON with a newline at the end, papers sealed; equal specs give equal bytes."""
+    data = msgspec.json.encode(spec, order="sorted")
+    if isinstance(spec, EngineSpec):
+        data = msgspec.json.encode(msgspec.structs.replace(spec, papers_sha256=seal_of(data)), order="sorted")
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def seal_of(papers: bytes) -> str:
+    """The sha256 of papers, however they are laid out, without the one they hold."""
+    entries = msgspec.json.decode(papers, type=dict[str, Any])
+    entries.pop("papers_sha256", None)
+    return sha256_bytes(msgspec.json.encode(entries, order="sorted"))
 
 
 def read_generator_spec(path: Path) -> GeneratorSpec:
@@ -138,12 +189,22 @@ def read_generator_spec(path: Path) -> GeneratorSpec:
 
 
 def read_engine_spec(papers: Path, fix: str = "synthir compile") -> EngineSpec:
-    """Read the papers of an engine. Raises EngineUntrusted where they are missing (with `fix`) or not papers."""
+    """Read the papers of an engine. Raises EngineUntrusted where they are missing (with `fix`), not papers, or not as
+    they were written."""
     try:
-        return msgspec.json.decode(papers.read_bytes(), type=EngineSpec)
+        data = papers.read_bytes()
+        spec = msgspec.json.decode(data, type=EngineSpec)
     except FileNotFoundError:
         why = "an engine is opened only with its papers"
         raise EngineUntrusted("papers missing", where=str(papers), why=why, fix=fix) from None
     except (msgspec.DecodeError, OSError) as error:
         fix = "compile the engine again: synthir compile"
         raise EngineUntrusted("papers unreadable", where=str(papers), why=str(error), fix=fix) from error
+    if spec.papers_sha256 != seal_of(data):
+        why = (
+            "their seal is of other papers" if spec.papers_sha256 else "they have no seal, as older releases wrote them"
+        )
+        out = f"new{Path(papers.stem).suffix}"
+        again = f"compile the engine again: synthir compile {spec.generator} --backend {spec.backend} --out {out}"
+        raise EngineUntrusted("papers not as they were written", where=str(papers), why=why, fix=again)
+    return spec

@@ -92,7 +92,8 @@ Pinned = list[tuple[Path, str]]
 
 def sources_of(manifest: Manifest, source: Path) -> tuple[Pinned, Pinned]:
     """Pictures and label files of the source, and their hashes; of a folder of it, the label files below that."""
-    names = [(picture.source or picture.place, picture.source_sha256) for picture in manifest.pictures]
+    pinned = [(picture.source or picture.place, picture.source_sha256) for picture in manifest.pictures]
+    names = list(dict.fromkeys(pinned))  # of a twin and its picture there is one file
     if source.is_file():
         return [one_of(source, names)], []
     above = above_of(source, [name for name, _ in names])

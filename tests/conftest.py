@@ -94,7 +94,7 @@ def build_small_engine(folder: Path) -> Path:
         generator="mean",
         weights_sha256="",
         built_with={},
-        agreement=Agreement(1, 0.0, 0.0, 120.0),
+        agreement=Agreement(1, 0.0, 0.0, 120.0, 120.0),
         files=files,
     )
     papers_of(payload).write_bytes(to_json(spec))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import profiles
+from synthir import specs
 from synthir.checkpoint import load_model
 from synthir.compile import compile_engine, measure
 from synthir.engine import Engine, Infrared, open_engine, read_payload
@@ -41,7 +41,8 @@ def built(request: pytest.FixtureRequest) -> tuple[str, dict[str, bytes]]:
     backend: str = request.param
     try:
         maker = load("synthir.backends", backend)
-        payload: dict[str, bytes] = maker.build(tiny.narrow(), 256, Precision.FLOAT32, profile_of(backend))
+        profile = profile_of(backend)
+        payload: dict[str, bytes] = maker.build(tiny.narrow(), 256, Precision.FLOAT32, profile, profile.ranges(256))
     except BackendMissing as error:
         pytest.skip(str(error))
     return backend, payload
@@ -108,7 +109,8 @@ def test_the_seats_of_a_backend(backend: str) -> None:
     assert module.ENDINGS and all(ending.startswith(".") for ending in module.ENDINGS)
     assert Precision.FLOAT32 in module.precisions()
     assert isinstance(module.PIXELS, bool) and profile_of(backend).backend == backend
-    assert all(text and ("." in text or "-" in text) for text in module.versions().values())
+    built = module.versions(profile_of(backend))
+    assert all(built.values()) and any("." in text for text in built.values()), "a version, and what it is bound to"
 
 
 def test_bfloat16_papers_run_in_float32_where_there_is_no_bfloat16_and_say_so(
@@ -146,7 +148,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny cascade as a model folder; OpenVINO computes in bfloat16 here, and no bfloat16 reaches the bar."""
     if Precision.BFLOAT16 not in load("synthir.backends", "openvino").precisions():
         pytest.skip("this CPU does not compute in bfloat16")
-    monkeypatch.setitem(profiles.BARS, Precision.BFLOAT16, profiles.Bar(500.0, 255.0))
+    monkeypatch.setitem(specs.BARS, Precision.BFLOAT16, specs.Bar(500.0, 255.0))
     return tiny.model_folder(tmp_path / "model")
 
 
@@ -161,7 +163,7 @@ def test_bfloat16_that_misses_the_bar_gives_way_to_float32(model: Path) -> None:
 
 @pytest.mark.slow
 def test_bfloat16_that_was_asked_for_is_not_replaced(model: Path) -> None:
-    with pytest.raises(AgreementFailed, match=r"dB in bfloat16, the bar is 500 dB.*--precision float32"):
+    with pytest.raises(AgreementFailed, match=r"dB in bfloat16 on one picture, the bar is 500 dB.*--precision float32"):
         compile_engine(model, model.with_name("made.xml"), "openvino", Precision.BFLOAT16)
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 

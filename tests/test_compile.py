@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import profiles
+from synthir import specs
 from synthir.checkpoint import load_model, save_model
 from synthir.compile import compare, compile_engine, results
 from synthir.engine import check_papers, open_engine, papers_of
@@ -15,7 +15,7 @@ from synthir.errors import AgreementFailed, EngineIncompatible, EngineUntrusted,
 from synthir.files import sha256_file
 from synthir.folders import load
 from synthir.frames import normalised
-from synthir.specs import Band, Precision
+from synthir.specs import Band, EngineSpec, Precision, seal_of, to_json
 from tests import tiny
 
 
@@ -78,13 +78,14 @@ def test_papers_of_an_unknown_backend_are_refused(engine: Path, tmp_path: Path) 
     for ending in (".xml", ".bin"):
         (tmp_path / f"odd{ending}").write_bytes(engine.with_suffix(ending).read_bytes())
     entry = msgspec.json.decode(papers_of(engine).read_bytes())
-    (tmp_path / "odd.xml.json").write_bytes(msgspec.json.encode(entry | {"backend": "abacus"}))
+    odd = msgspec.convert(entry | {"backend": "abacus"}, EngineSpec)
+    (tmp_path / "odd.xml.json").write_bytes(to_json(odd))
     with pytest.raises(EngineIncompatible, match="abacus"):
         open_engine(tmp_path / "odd.xml")
 
 
 def test_an_engine_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(profiles.BARS, Precision.FLOAT32, profiles.Bar(500.0, 1.0))
+    monkeypatch.setitem(specs.BARS, Precision.FLOAT32, specs.Bar(500.0, 1.0))
     model = tiny.model_folder(tmp_path / "model")
     with pytest.raises(AgreementFailed, match="500 dB"):
         compile_engine(model, tmp_path / "made.safetensors", "torch", Precision.FLOAT32)
@@ -164,6 +165,7 @@ def test_a_precision_that_cannot_be_compared_here_is_refused(tmp_path: Path, bac
         {"files": {"./../x": "0"}},
         {"agreement": None},
         {"odd": 1},
+        {"agreement": {"pictures": 0, "max_abs": 0.0, "mean_abs": 0.0, "psnr_db": 126.0, "worst_psnr_db": 126.0}},
     ],
     ids=str,
 )
@@ -171,7 +173,8 @@ def test_papers_that_cannot_be_are_refused(engine: Path, tmp_path: Path, change:
     (tmp_path / "odd.xml").write_bytes(engine.read_bytes())
     (tmp_path / "odd.bin").write_bytes(engine.with_suffix(".bin").read_bytes())
     entry = msgspec.json.decode(papers_of(engine).read_bytes())
-    (tmp_path / "odd.xml.json").write_bytes(msgspec.json.encode(entry | change))
+    odd = msgspec.json.encode(entry | change)
+    (tmp_path / "odd.xml.json").write_bytes(msgspec.json.encode(entry | change | {"papers_sha256": seal_of(odd)}))
     with pytest.raises(EngineUntrusted, match="Next: "):
         open_engine(tmp_path / "odd.xml")
 

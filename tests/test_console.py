@@ -1,6 +1,8 @@
 """The manners of the command line, function by function."""
 
 import errno
+import json
+import math
 import os
 import signal
 
@@ -67,3 +69,16 @@ def test_a_training_that_nobody_watches_says_how_far_it_is_once_a_minute(capsys:
         move(step, 90, None)
     move(42, 90, {"step": 42.0, "l1": 0.25})
     assert capsys.readouterr().err == "step 41 of 90, 1.5 s a step\nstep 42  l1 0.25\n"
+
+
+def test_what_is_no_number_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A layer that overflows in float16 is off by infinity, which JSON has no word for."""
+    rows = [{"layer": "conv", "off": math.inf, "kept": True}, {"off": (math.nan, -math.inf, 1.5)}]
+    console.result(True, {"rows": rows, "count": 2}, "")
+    said = capsys.readouterr().out
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    found = json.loads(said, parse_constant=refuse)
+    assert found == {"rows": [{"layer": "conv", "off": None, "kept": True}, {"off": [None, None, 1.5]}], "count": 2}

@@ -23,7 +23,7 @@ LAYERS = (
     ("errors",),
     ("device",),
     ("extras", "torchvision_cpu", "files", "folders", "shipped", "specs", "config", "weights", "stopwatch", "profiles"),
-    ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison", "gpu_codec"),
+    ("engine", "dataset", "frames", "images", "journal", "manifest", "options", "comparison", "gpu_codec", "twins"),
     ("objectives", "adversarial", "perceptual", "balance", "discriminators", "spectrum", "distributed"),
     ("metrics", "object_metrics", "distribution", "lpips", "features", "intervals", "detection", "coco_results"),
     ("gain", "verdict"),

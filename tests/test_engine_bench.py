@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -43,7 +44,8 @@ def test_every_engine_is_measured_on_the_same_padded_batch(measured: Comparison,
         assert (one.batch, one.height, one.width, one.calls) == (2, 256, 512, 3)
         assert one.moved_bytes == 256 * 512 * (3 + 4), "three bytes there, a float back"
         assert spec.agreement and one.psnr_db == spec.agreement.psnr_db
-        assert one.lowest_ms <= one.median_ms <= one.p99_ms
+        low, high = one.quartiles_ms
+        assert one.lowest_ms <= low <= one.median_ms <= high <= one.p99_ms
         assert one.pictures_per_s == pytest.approx(2e3 / one.median_ms)
         assert one.cost_per_million == pytest.approx(1000.0 / one.pictures_per_s)
     first, second = measured.timings
@@ -68,7 +70,12 @@ def test_figures_by_hand() -> None:
     one = Measured("x", fake_spec(), (4, 10, 20, 3), [0.5, 0.25, 1.0], [20.0, 10.0, 40.0])
     row = timing(one, None, math.nan, first=2.0)
     assert (row.pictures_per_s, row.ratio, row.median_ms, row.lowest_ms) == (8.0, 4.0, 500.0, 250.0)
-    assert row.watts == 20.0 and math.isnan(row.roofline_share) and math.isnan(row.cost_per_million)
+    assert (
+        row.quartiles_ms == (375.0, 750.0)
+        and row.watts == 20.0
+        and math.isnan(row.roofline_share)
+        and math.isnan(row.cost_per_million)
+    )
 
 
 def test_memory_of_a_gpu_is_said_where_one_is_used_and_never_zero(
@@ -125,6 +132,36 @@ def test_json_and_chart_say_the_same(measured: Comparison, tmp_path: Path) -> No
     assert max(bars) == 381 and bars[1] / bars[0] == pytest.approx(rates[1] / rates[0], abs=0.01)
 
 
+def test_more_than_the_device_can_do_is_said_in_words(measured: Comparison) -> None:
+    first, second = measured.timings
+    for shares, said in (((0.6, 2.46), True), ((1.0, 0.6), False), ((math.nan, math.nan), False)):
+        pair = tuple(replace(one, roofline_share=share) for one, share in zip((first, second), shares, strict=True))
+        assert ("more than the device can do" in replace(measured, timings=pair).markdown()) == said
+    assert "| 246% |" in replace(measured, timings=(replace(first, roofline_share=2.46),)).markdown()
+
+
+def test_the_table_shows_the_spread_and_the_cost(measured: Comparison) -> None:
+    one = replace(measured.timings[0], quartiles_ms=(81.04, 92.55), cost_per_million=2.284)
+    head, _, row = replace(measured, timings=(one,)).markdown().splitlines()[2:5]
+    cells = dict(zip(*([cell.strip() for cell in line.split("|")] for line in (head, row)), strict=True))
+    assert cells["half of them ms"] == "81.0 to 92.5" and cells["per million"] == "2.28"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"price": -3.0}, "a price of -3"),
+        ({"price": math.inf}, "a price of inf"),
+        ({"size": (200_000, 200_000)}, "too large to measure.*200000x200000"),
+        ({"size": (9000, 9000), "batch": 0}, "too large to measure.*1 of 9000x9000"),
+        ({"size": (1024, 1024), "batch": 1025}, "too large to measure.*1025 of 1024x1024"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_opened(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"SIR100.*{said}"):
+        bench_engines([Path("nowhere.xml")], **{"size": (64, 64), "batch": 1, "calls": 1, **wrong})
+
+
 def test_nothing_to_measure_is_said(engines: list[Path]) -> None:
     for size, calls, chosen in (((0, 5), 3, engines), ((64, 64), 0, engines), ((64, 64), 3, [])):
         with pytest.raises(UsageError, match="nothing to measure"):
@@ -149,6 +186,10 @@ def test_the_commands(engines: list[Path], tmp_path: Path, capsys: pytest.Captur
     assert len(json.loads(capsys.readouterr().out)["timings"]) == 1
     assert status("bench", "engine", engines[0], "--size", "640") == 2
     assert "WIDTHxHEIGHT" in capsys.readouterr().err
+    assert status("bench", "engine", engines[0], "--size", "200000x200000") == 2
+    assert "SIR100 too large to measure" in capsys.readouterr().err
+    assert status("bench", "engine", engines[0], "--price", "-3") == 2
+    assert "SIR100 a price of -3 an hour" in capsys.readouterr().err
 
 
 def test_explain_lists_every_operation_once(engines: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,7 +205,7 @@ def test_compare_measures_again_and_only_what_was_built_of_it(
 ) -> None:
     before = check_papers(engines[0])
     assert status("compile", engines[0].parent / "model", "--compare", "--out", engines[0]) == 0
-    assert check_papers(engines[0]) == before and "dB from float32 on 12 pictures" in capsys.readouterr().out
+    assert check_papers(engines[0]) == before and "on the mean of 12 pictures" in capsys.readouterr().out
     save_model(tiny.narrow(seed=1), tmp_path / "other", "pix2pix", tiny.NARROW, Band.LWIR)
     assert status("compile", tmp_path / "other", "--compare", "--out", engines[0]) == 5
     assert "an engine of another model" in capsys.readouterr().err

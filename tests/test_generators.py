@@ -152,7 +152,7 @@ def test_a_saved_network_is_the_same_network(network: str, settings: dict[str, A
 @every_case
 def test_openvino_computes_what_torch_computes(network: str, settings: dict[str, Any]) -> None:
     module = drawn(network, settings)
-    payload = openvino.build(module, generators.stride_of(network), Precision.FLOAT32, profile_of("openvino"))
+    payload = openvino.build(module, generators.stride_of(network), Precision.FLOAT32, profile_of("openvino"), {})
     core = openvino.runtime().Core()
     model = core.compile_model(
         core.read_model(payload[".xml"], payload[".bin"]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}

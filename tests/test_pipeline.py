@@ -1,6 +1,7 @@
 """What the pipeline makes of engines: lanes, grey levels, profiles, batches that fail, results that are none."""
 
 import threading
+import weakref
 from pathlib import Path
 
 import cv2
@@ -10,11 +11,12 @@ import pytest
 
 from synthir import convert
 from synthir.convert import Options
-from synthir.engine import Float32, check_extent
-from synthir.errors import EngineIncompatible, EngineOutput, TooManyFailures
+from synthir.engine import Float32, check_batch, check_extent, failed
+from synthir.errors import EngineFailed, EngineIncompatible, EngineOutput, TooManyFailures
 from synthir.frames import UInt8, normalised
 from synthir.journal import REDONE, Journal, read_journal
 from synthir.manifest import MANIFEST, Converted, Job, read_manifest
+from synthir.pipeline import paint
 from synthir.specs import EngineSpec, Polarity, Precision
 from tests.datasets import converted, hand_made, place
 from tests.fake_engine import FakeEngine, fake_spec, red
@@ -81,6 +83,43 @@ def test_a_batch_that_is_too_much_is_tried_in_halves(tmp_path: Path) -> None:
     assert pixels(tmp_path / "out", 24) == pixels(tmp_path / "alone", 24)
 
 
+class Held:
+    """Memory of a device."""
+
+
+class Cramped(FakeEngine):
+    """Has memory for one picture; a batch that fails leaves what it took on the stack of its error."""
+
+    def __init__(self, kind: type[Exception]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.taken: list[weakref.ref[Held]] = []
+        self.still_held: list[int] = []
+
+    def run(self, visible: UInt8, /) -> Float32:
+        self.still_held.append(sum(one() is not None for one in self.taken))
+        try:
+            return self.copied(visible)
+        except RuntimeError as error:
+            raise failed(error, self.spec, visible.shape) from error
+
+    def copied(self, visible: UInt8) -> Float32:
+        """The red plane."""
+        buffers = Held()
+        self.taken.append(weakref.ref(buffers))
+        if len(visible) > 1:
+            raise self.kind("out of memory")
+        return super().run(visible)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, EngineFailed])
+def test_the_halves_of_a_batch_find_the_memory_of_the_whole_one_free(tmp_path: Path, kind: type[Exception]) -> None:
+    engine = Cramped(kind)
+    manifest = converted(hand_made(tmp_path / "src", 8), tmp_path / "out", Options(batch=8), engine)
+    assert manifest.counts["pictures"] == 8 and len(engine.still_held) > 8
+    assert not any(engine.still_held)
+
+
 class Overflowing(FakeEngine):
     """float16 that is no number wherever the first red value is odd; float32 is right, or as wrong."""
 
@@ -123,6 +162,12 @@ def test_where_float32_is_no_better_the_picture_is_refused(tmp_path: Path) -> No
     manifest = converted(dataset, tmp_path / "out", Options(batch=4), Overflowing(hopeless=True))
     odd = [place(number, ".png") for number in range(12) if picture(tmp_path, number) % 2]
     assert [line.name for line in manifest.refused] == odd and {line.code for line in manifest.refused} == {"SIR505"}
+    assert all("float32 makes it no better" in line.message for line in manifest.refused)
+    assert not any("--precision" in line.message or "--max-side" in line.message for line in manifest.refused)
+    for engine in (Overflowing(hopeless=True), FakeEngine(lambda frames: red(frames) * np.float32(np.nan))):
+        with pytest.raises(EngineOutput, match="float32 makes it no better"):
+            paint(engine, np.ones((16, 16, 3), np.uint8))
+    np.testing.assert_array_equal(paint(Overflowing(), np.ones((16, 16, 3), np.uint8)), 1)
 
 
 def test_a_resumed_job_remembers_what_was_computed_again(tmp_path: Path) -> None:
@@ -169,6 +214,19 @@ def test_a_picture_outside_the_profile_is_refused_with_both_ways_out(tmp_path: P
     assert "--max-side" in line.message and "compile" in line.message
     fits = converted(dataset, tmp_path / "fits", Options(max_side=24), FakeEngine(red, ranged()))
     assert not fits.refused
+
+
+def test_a_picture_too_small_for_the_profile_is_not_told_to_be_seen_smaller(tmp_path: Path) -> None:
+    dataset = hand_made(tmp_path / "src", 2)  # 24 and 17 lines
+    spec = msgspec.structs.replace(fake_spec(), profile={"height": (32, 32, 64)})
+    for options in (Options(), Options(max_side=32)):  # refused in the plan, and by the engine
+        manifest = converted(dataset, tmp_path / f"out {options.max_side}", options, FakeEngine(red, spec))
+        assert {line.code for line in manifest.refused} == {"SIR502"} and len(manifest.refused) == 2
+        for line in manifest.refused:
+            assert "built for 32 to 64" in line.message and "compile with a profile" in line.message
+            assert "--max-side" not in line.message
+    with pytest.raises(EngineIncompatible, match="--max-side"):
+        check_batch(np.zeros((1, 72, 8, 3), np.uint8), spec)
 
 
 def test_the_usual_batch_of_a_profile_is_taken_and_more_than_its_most_refused(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from synthir import config
 from synthir.errors import ConfigError, UnknownName
 from synthir.folders import names
-from synthir.profiles import ANY, BARS, BuildProfile, profile_of, profiles, read_profile
-from synthir.specs import Precision
+from synthir.profiles import ANY, BuildProfile, profile_of, profiles, read_profile
+from synthir.specs import BARS, Precision
 
 
 @pytest.mark.parametrize("path", profiles().values(), ids=profiles())

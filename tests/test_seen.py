@@ -230,7 +230,7 @@ def test_an_engine_carries_the_record_of_its_model(model: Path, tmp_path: Path) 
 
 def replaced(papers: msgspec.Struct) -> msgspec.Struct:
     """Papers without what must differ."""
-    return msgspec.structs.replace(papers, files={}, generator="")
+    return msgspec.structs.replace(papers, files={}, generator="", papers_sha256="")
 
 
 def test_an_engine_in_the_folder_of_its_model_is_copied_with_it(model: Path, tmp_path: Path) -> None:

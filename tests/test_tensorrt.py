@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import torch
 
 from synthir import generators
 from synthir.backends import tensorrt
+from synthir.backends._tensorrt_kinds import FLAVOURS, flavour
 from synthir.backends.onnxruntime import session
 from synthir.checkpoint import save_model
 from synthir.cli import main
@@ -21,11 +23,11 @@ from synthir.files import sha256_bytes
 from synthir.lowering import graph_of
 from synthir.onnx_export import to_onnx
 from synthir.profiles import BuildProfile, read_profile
-from synthir.specs import Band, EngineSpec, Polarity, Precision, to_json
+from synthir.specs import Agreement, Band, EngineSpec, Polarity, Precision, to_json
 from tests.small import STRIDE, small
 
 try:
-    RTX, PACKAGE = tensorrt.flavour()
+    RTX, PACKAGE = flavour()
 except BackendMissing as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
@@ -36,7 +38,7 @@ PROFILE = BuildProfile("tensorrt", batch=(1, 2, 4), height=(8, 32, 64), width=(8
 @pytest.fixture(scope="module")
 def payload() -> dict[str, bytes]:
     """The small network in float16."""
-    return tensorrt.build(small(), STRIDE, Precision.FLOAT16, PROFILE)
+    return tensorrt.build(small(), STRIDE, Precision.FLOAT16, PROFILE, PROFILE.ranges(STRIDE))
 
 
 def papers(payload: dict[str, bytes], **changes: Any) -> EngineSpec:
@@ -80,7 +82,60 @@ def test_the_profile_of_the_input_is_that_of_the_papers(payload: dict[str, bytes
 
 def test_a_range_that_is_left_open_is_asked_for() -> None:
     with pytest.raises(EngineIncompatible, match="width"):
-        tensorrt.build(small(), STRIDE, Precision.FLOAT16, replace(PROFILE, width=(0, 0, 0)))
+        tensorrt.build(small(), STRIDE, Precision.FLOAT16, replace(PROFILE, width=(0, 0, 0)), {})
+
+
+def settings(profile: BuildProfile) -> Any:
+    """How the package that is here is told to build."""
+    return tensorrt.settings_of(PACKAGE.Builder(tensorrt.listener(PACKAGE)), profile, RTX, PACKAGE)
+
+
+def test_arithmetic_is_as_it_is_written() -> None:
+    flags, made = PACKAGE.BuilderFlag, settings(PROFILE)
+    assert not made.get_flag(flags.TF32), "which rounds float32 to the digits of float16"
+    assert made.get_flag(flags.STRICT_NANS), "without it 0 * NaN may be 0"
+    assert not RTX.just_in_time or made.get_flag(flags.REQUIRE_USER_ALLOCATION), "without it nothing is captured"
+
+
+def test_memory_is_limited_where_the_profile_says_so() -> None:
+    place = PACKAGE.MemoryPoolType.WORKSPACE
+    assert settings(replace(PROFILE, workspace_mib=192)).get_memory_pool_limit(place) == 192 << 20
+    free = PACKAGE.Builder(tensorrt.listener(PACKAGE)).create_builder_config().get_memory_pool_limit(place)
+    assert settings(PROFILE).get_memory_pool_limit(place) == free
+
+
+def test_targets_are_built_for_and_named_in_the_papers() -> None:
+    if not RTX.portable:
+        pytest.skip("this TensorRT builds for the GPU it is on")
+    profile = replace(PROFILE, targets=("SM89", "sm86"))
+    made = settings(profile)
+    chosen = [made.get_compute_capability(number) for number in range(made.num_compute_capabilities)]
+    assert chosen == [PACKAGE.ComputeCapability.SM89, PACKAGE.ComputeCapability.SM86]
+    assert tensorrt.versions(profile)["targets"] == "sm89 sm86"
+    assert settings(PROFILE).num_compute_capabilities == 0 and tensorrt.versions(PROFILE)["targets"] == "its own choice"
+    with pytest.raises(EngineIncompatible, match="sm42"):
+        settings(replace(PROFILE, targets=("sm42",)))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_strong_typing_is_asked_for_where_it_can_be(known: bool) -> None:
+    asked = []
+
+    class Asked(Exception): ...
+
+    def create_network(flags: int) -> None:
+        asked.append(flags)
+        raise Asked
+
+    flags = SimpleNamespace(STRONGLY_TYPED=3) if known else SimpleNamespace()
+    with pytest.raises(Asked):
+        tensorrt.parsed(
+            SimpleNamespace(create_network=create_network),
+            b"",
+            SimpleNamespace(NetworkDefinitionCreationFlag=flags),
+            None,
+        )
+    assert asked == [8 if known else 0]
 
 
 def test_an_architecture_that_it_does_not_know_is_refused() -> None:
@@ -122,7 +177,7 @@ def test_a_plan_of_another_release_or_machine_is_refused(payload: dict[str, byte
 
 
 def test_a_plan_of_a_package_that_is_not_here_is_refused(payload: dict[str, bytes]) -> None:
-    other = next(one.package for one in tensorrt.FLAVOURS if one != RTX)
+    other = next(one.package for one in FLAVOURS if one != RTX)
     with pytest.raises(BackendMissing, match=f"{other} is not installed"):
         tensorrt.start(payload, papers(payload, built_with={other: "10.13"}))
     with pytest.raises(EngineIncompatible, match="no TensorRT"):
@@ -185,10 +240,8 @@ def test_a_flipped_or_missing_byte_is_not_opened(made: tuple[Path, int], tmp_pat
     for path in made[0].parent.glob("made.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     spec, _ = read_payload(made[0], finished=False)
-    agreed = msgspec.json.decode(b'{"pictures": 10, "max_abs": 0.01, "mean_abs": 0.001, "psnr_db": 60.0}')
-    papers_of(tmp_path / "made.plan").write_bytes(
-        msgspec.json.encode({**msgspec.to_builtins(spec), "agreement": agreed})
-    )
+    agreed = Agreement(10, 0.01, 0.001, 60.0, 60.0)
+    papers_of(tmp_path / "made.plan").write_bytes(to_json(msgspec.structs.replace(spec, agreement=agreed)))
     whole = (tmp_path / f"made{ending}").read_bytes()
     for damaged in (whole[:-1], whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]):
         (tmp_path / f"made{ending}").write_bytes(damaged)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from synthir.backends import tensorrt
+from synthir.backends._tensorrt_kinds import flavour
 from synthir.backends._timing_cache import DIGITS, place_of, timed
 from synthir.cli_engines import compile_
 from synthir.errors import BackendMissing
@@ -102,21 +103,21 @@ def test_the_packages_that_are_here_are_asked_as_the_table_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     try:
-        found, package = tensorrt.flavour()
+        found, package = flavour()
     except BackendMissing as missing:
         pytest.skip(str(missing))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
     profile = BuildProfile("tensorrt", batch=(1, 1, 1), height=(8, 8, 8), width=(8, 8, 8), timing_cache=tmp_path)
     data = to_onnx(graph_of(small(), STRIDE), STRIDE, frozenset())
     if not found.times:
-        tensorrt.plan_of(data, STRIDE, profile, found, package)
+        tensorrt.plan_of(data, profile.ranges(STRIDE), profile, found, package)
         assert list(tmp_path.iterdir()) == [], "RTX has nothing to keep"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # RTX says that these calls do nothing; they are TensorRT's
-        tensorrt.plan_of(data, STRIDE, profile, replace(found, times=True), package)
+        tensorrt.plan_of(data, profile.ranges(STRIDE), profile, replace(found, times=True), package)
         place = place_of(tmp_path, found.package, package.__version__, "nvidia-h200")
         assert place.read_bytes()[:DIGITS] == sha256_bytes(place.read_bytes()[DIGITS:]).encode()
-        tensorrt.plan_of(data, STRIDE, profile, replace(found, times=True), package)
+        tensorrt.plan_of(data, profile.ranges(STRIDE), profile, replace(found, times=True), package)
     assert list(tmp_path.iterdir()) == [place]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import Infrared, check_batch, check_extent, failed
 from ..errors import BackendMissing, EngineIncompatible, EngineUntrusted
 from ..frames import UInt8
-from ..profiles import BuildProfile
+from ..profiles import BuildProfile, Range
 from ..specs import EngineSpec, Precision
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ PIXELS = True
 FIX = 'pip install ".[onnx]" in the checkout'
 
 
-def versions() -> dict[str, str]:
+def versions(profile: BuildProfile | None = None) -> dict[str, str]:
     """Package -> version, for the papers."""
     return {name: version(name) for name in ("onnx", "onnxruntime")}
 
@@ -32,7 +32,9 @@ def precisions() -> tuple[Precision, ...]:
     return (Precision.FLOAT32,)
 
 
-def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
+def build(
+    module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile, ranges: Mapping[str, Range]
+) -> dict[str, bytes]:
     """The network as ONNX. Raises BackendMissing."""
     from ..lowering import graph_of, operations
     from ..onnx_export import to_onnx

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 import numpy as np
 
-from ..engine import Float32, check_batch, failed
+from ..engine import Float32, check_batch, check_numbers, failed
 from ..errors import BackendMissing, EngineIncompatible
 from ..frames import UInt8, normalised
-from ..profiles import BuildProfile
+from ..profiles import BuildProfile, Range
 from ..specs import EngineSpec, Precision
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ SHAPES = 24
 """Shapes of batches that stay compiled: COCO's pictures have some forty, of which these are nearly all pictures."""
 MOST_STREAMS = os.cpu_count() or 1
 """Frames of a batch that are computed side by side; more wait for their turn."""
-Infer = Callable[[Float32], Float32]
-"""A batch of visible frames of one shape -> its infrared."""
+Infer = Callable[[Float32], tuple[Float32, Float32]]
+"""A batch of visible frames of one shape -> its infrared, and the mean of each before the network's last clamp."""
 HINTS = {Precision.BFLOAT16: "bf16", Precision.FLOAT32: "f32"}
 
 
@@ -45,7 +45,7 @@ def runtime() -> ModuleType:
     return module
 
 
-def versions() -> dict[str, str]:
+def versions(profile: BuildProfile | None = None) -> dict[str, str]:
     """Package -> version, for the papers."""
     return {"openvino": version("openvino")}
 
@@ -59,7 +59,9 @@ def precisions(core: Any = None) -> tuple[Precision, ...]:
     return (Precision.BFLOAT16, Precision.FLOAT32) if has_bfloat16 else (Precision.FLOAT32,)
 
 
-def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
+def build(
+    module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile, ranges: Mapping[str, Range]
+) -> dict[str, bytes]:
     """Export the network with any batch, height and width; weights are stored in float16 whatever it computes in.
 
     module: float32, in eval mode. Raises BackendMissing.
@@ -90,7 +92,7 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     if spec.precision not in precisions(core):
         spec = msgspec.structs.replace(spec, precision=Precision.FLOAT32)
     try:
-        model = core.read_model(files[".xml"], files[".bin"])
+        model = watched(core.read_model(files[".xml"], files[".bin"]))
     except (RuntimeError, KeyError) as error:
         raise unusable(error, spec) from None
 
@@ -105,17 +107,33 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> "OpenVINOEngine":
     return OpenVINOEngine(spec, fit)
 
 
+def watched(model: Any) -> Any:
+    """The model with a second output (N,): the mean before its last clamp, which makes -1 of what is no number."""
+    from openvino import opset13
+
+    last = model.output(0).get_node().input_value(0)
+    clamp = last.get_node()
+    before = clamp.input_value(0) if clamp.get_type_name() == "Clamp" else last
+    model.add_outputs(opset13.reduce_mean(before, np.array([1, 2, 3]), keep_dims=False).output(0))
+    return model
+
+
 def alone(compiled: Any) -> Infer:
     """One frame at a time, on all cores."""
     request = compiled.create_infer_request()
-    return lambda visible: np.array(request.infer({0: visible})[0], dtype=np.float32)
+
+    def infer(visible: Float32) -> tuple[Float32, Float32]:
+        made = request.infer({0: visible})
+        return np.array(made[0], dtype=np.float32), np.array(made[1], dtype=np.float32)
+
+    return infer
 
 
 def abreast(compiled: Any, count: int) -> Infer:
     """The frames of a batch side by side, each on cores of its own: none waits for another at every layer."""
     requests = [compiled.create_infer_request() for _ in range(count)]
 
-    def infer(visible: Float32) -> Float32:
+    def infer(visible: Float32) -> tuple[Float32, Float32]:
         started: list[Any] = []
         try:
             for request, frame in zip(requests, visible, strict=True):
@@ -125,11 +143,15 @@ def abreast(compiled: Any, count: int) -> Infer:
             waited = [waiting(request) for request in started]  # all of them: they read `visible`
         for fault in filter(None, waited):
             raise fault
-        return np.concatenate([request.get_output_tensor(0).data for request in requests]).astype(
-            np.float32, copy=False
-        )
+        return gathered(requests, 0), gathered(requests, 1)
 
     return infer
+
+
+def gathered(requests: list[Any], number: int) -> Float32:
+    """An output of all requests, one after the other, in memory of its own."""
+    parts = [request.get_output_tensor(number).data for request in requests]
+    return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def waiting(request: Any) -> RuntimeError | None:
@@ -163,7 +185,8 @@ class OpenVINOEngine:
         self._infer = functools.lru_cache(SHAPES)(fit)
 
     def run(self, visible: UInt8, /) -> Float32:
-        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails."""
+        """See synthir.engine.Engine. Raises EngineIncompatible where a batch does not fit, EngineFailed if it fails,
+        EngineOutput where it gives what is no number."""
         return self._run(visible, self.spec.precision, self._infer)
 
     def run_float32(self, visible: UInt8, /) -> Float32:
@@ -174,9 +197,11 @@ class OpenVINOEngine:
         check_batch(visible, self.spec)
         frames = normalised(visible)
         try:
-            return fit(frames.shape, precision)(frames)
+            infrared, means = fit(frames.shape, precision)(frames)
         except RuntimeError as error:
             raise failed(error, self.spec, visible.shape) from error
+        check_numbers(means, self.spec.generator)
+        return infrared
 
     def close(self) -> None:
         """Give the memory back."""

@@ -1,23 +1,28 @@
 """TensorRT, or TensorRT for RTX where that is what is installed: strongly typed plans for a range of sizes.
 
 The plan and, beside it, the float32 network as ONNX are the payload: what the plan cannot do, the CPU does in float32.
-Releases differ in little; `Flavour` is all of it. RTX plans are built without a GPU, for several architectures.
+Releases differ in little: see `_tensorrt_kinds.py`. RTX plans are built without a GPU, for several architectures.
 """
 
-import importlib
-import platform
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..comparison import comparison_frames
 from ..device import gpu, gpu_name
 from ..engine import Engine
-from ..errors import BackendMissing, EngineIncompatible
+from ..errors import EngineIncompatible
 from ..profiles import ANY, BuildProfile, Range
 from ..specs import EngineSpec, Precision
+from ._tensorrt_kinds import (
+    OWN_CHOICE,
+    Flavour,
+    built_by,
+    flavour,
+    machine,
+    refuse_elsewhere,
+    refuse_foreign,
+    refuse_gpu,
+)
 from ._timing_cache import place_of, timed
 from .onnxruntime import OnnxRuntimeEngine, session
 
@@ -29,54 +34,16 @@ FALLBACK = ".fallback"
 """The float32 network as ONNX; not `.onnx`, which an engine of ONNX Runtime may have beside it."""
 ENDINGS = (ENDING, FALLBACK)
 PIXELS = True
-FIX = 'pip install ".[tensorrt]", or pip install tensorrt_rtx'
-AGAIN = "compile it here again: synthir compile --backend tensorrt"
-FOREIGN = {b"PK": "a zip, as torch.save writes it", b"\x80": "a pickle", b"\x08": "ONNX", b"<?xml": "XML"}
-"""What files of other kinds begin with."""
 
 
-@dataclass(frozen=True)
-class Flavour:
-    """What differs between the packages that have this API."""
+def versions(profile: BuildProfile | None = None) -> dict[str, str]:
+    """Package -> version, the machine, and the GPUs that a plan is bound to, for the papers.
 
-    package: str
-    portable: bool
-    """Plans run on other GPUs than the one they were built on, and are built without one."""
-    begins: bytes
-    """The first bytes of a plan; nothing where that is not known."""
-    times: bool
-    """Building times kernels, which can be kept for the next build. RTX chooses them where the plan runs: its calls for
-    a timing cache do nothing."""
-
-
-FLAVOURS = (
-    Flavour("tensorrt", portable=False, begins=b"", times=True),  # 10.x asks for strong typing, 11.x knows nothing else
-    Flavour("tensorrt_rtx", portable=True, begins=b"vtrt", times=False),
-)
-"""The first that is installed is taken."""
-
-
-def flavour(package: str = "") -> tuple[Flavour, ModuleType]:
-    """The package of that name, or the first there is, and its module. Raises BackendMissing."""
-    for one in FLAVOURS:
-        if package in ("", one.package):
-            try:
-                return one, importlib.import_module(one.package)
-            except ImportError:
-                continue
-    what = f"{package or 'TensorRT'} is not installed"
-    raise BackendMissing(what, why=f"looked for {package or ' and '.join(f.package for f in FLAVOURS)}", fix=FIX)
-
-
-def machine() -> str:
-    """Operating system and processor, which a plan is bound to."""
-    return f"{sys.platform}-{platform.machine()}"
-
-
-def versions() -> dict[str, str]:
-    """Package -> version, the machine, and the GPU where the plan is bound to it, for the papers."""
+    profile: what names the targets of a portable plan; none of them is the package's own choice.
+    """
     one, package = flavour()
-    bound = {} if one.portable else {"gpu": gpu()}
+    targets = " ".join(profile.targets if profile else ()).lower() or OWN_CHOICE
+    bound = {"targets": targets} if one.portable else {"gpu": gpu()}
     return {one.package: package.__version__, "machine": machine(), **bound}
 
 
@@ -85,8 +52,13 @@ def precisions() -> tuple[Precision, ...]:
     return (Precision.FLOAT16, Precision.FLOAT32)
 
 
-def build(module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile) -> dict[str, bytes]:
-    """The plan, and the float32 network as ONNX. Raises BackendMissing, EngineIncompatible, DeviceMissing."""
+def build(
+    module: "nn.Module", stride: int, precision: Precision, profile: BuildProfile, ranges: Mapping[str, Range]
+) -> dict[str, bytes]:
+    """The plan for those ranges, and the float32 network as ONNX.
+
+    Raises BackendMissing, EngineIncompatible, DeviceMissing.
+    """
     from ..lowering import compared, graph_of, operations
     from ..onnx_export import to_onnx
 
@@ -99,28 +71,22 @@ def build(module: "nn.Module", stride: int, precision: Precision, profile: Build
     graph = graph_of(module, stride)
     exact = to_onnx(graph, stride, operations(graph))
     if precision == Precision.FLOAT32:
-        return {ENDING: plan_of(exact, stride, profile, one, package), FALLBACK: exact}
+        return {ENDING: plan_of(exact, ranges, profile, one, package), FALLBACK: exact}
     kept = frozenset(layer.node for layer in compared(graph, comparison_frames(stride)) if layer.kept)
     if profile.via == "torch-tensorrt":
         from ._torch_tensorrt import plan_through_torch
 
-        return {ENDING: plan_through_torch(graph, stride, kept, profile), FALLBACK: exact}
-    return {ENDING: plan_of(to_onnx(graph, stride, kept), stride, profile, one, package), FALLBACK: exact}
+        return {ENDING: plan_through_torch(graph, stride, kept, ranges, profile.workspace_mib), FALLBACK: exact}
+    return {ENDING: plan_of(to_onnx(graph, stride, kept), ranges, profile, one, package), FALLBACK: exact}
 
 
-def plan_of(data: bytes, stride: int, profile: BuildProfile, one: Flavour, package: Any) -> bytes:
+def plan_of(data: bytes, ranges: Mapping[str, Range], profile: BuildProfile, one: Flavour, package: Any) -> bytes:
     """Parse ONNX and build. Raises EngineIncompatible with what the runtime said."""
     heard = listener(package)
     builder = package.Builder(heard)
     network = parsed(builder, data, package, heard)
-    settings = builder.create_builder_config()
-    if profile.workspace_mib:
-        settings.set_memory_pool_limit(package.MemoryPoolType.WORKSPACE, profile.workspace_mib << 20)
-    if one.portable and profile.targets:
-        settings.num_compute_capabilities = len(profile.targets)
-        for number, target in enumerate(profile.targets):
-            settings.set_compute_capability(capability(target, package), number)
-    settings.add_optimization_profile(shapes_of(builder, network.get_input(0).name, profile.ranges(stride)))
+    settings = settings_of(builder, profile, one, package)
+    settings.add_optimization_profile(shapes_of(builder, network.get_input(0).name, ranges))
     keeps = one.times and profile.timing_cache
     place = place_of(keeps, one.package, package.__version__, gpu_name()) if keeps else None
     with timed(settings, place):
@@ -139,6 +105,21 @@ def parsed(builder: Any, data: bytes, package: Any, heard: Any) -> Any:
         heard.lines += [parser.get_error(number).desc() for number in range(parser.num_errors)]
         raise unbuilt("cannot parse the network", heard)
     return network
+
+
+def settings_of(builder: Any, profile: BuildProfile, one: Flavour, package: Any) -> Any:
+    """The builder's configuration: memory, targets, and arithmetic as it is written. Raises EngineIncompatible."""
+    settings = builder.create_builder_config()
+    settings.clear_flag(package.BuilderFlag.TF32)  # set unless cleared: float32 with the digits of float16
+    for name in one.flags:
+        settings.set_flag(getattr(package.BuilderFlag, name))
+    if profile.workspace_mib:
+        settings.set_memory_pool_limit(package.MemoryPoolType.WORKSPACE, profile.workspace_mib << 20)
+    if one.portable and profile.targets:
+        settings.num_compute_capabilities = len(profile.targets)
+        for number, target in enumerate(profile.targets):
+            settings.set_compute_capability(capability(target, package), number)
+    return settings
 
 
 def shapes_of(builder: Any, name: str, ranges: Mapping[str, Range]) -> Any:
@@ -187,40 +168,10 @@ def start(files: Mapping[str, bytes], spec: EngineSpec) -> Engine:
     one, package = built_by(spec)
     refuse_foreign(files[ENDING], spec, one)
     refuse_elsewhere(spec, one, package.__version__)
-    here, built = gpu(), spec.built_with.get("gpu", "unknown")
-    if not one.portable and built != here:
-        why = f"built on {built}, here is {here}"
-        raise EngineIncompatible("a plan for another GPU", where=spec.generator, why=why, fix=AGAIN)
+    refuse_gpu(spec, one, package, gpu())
     from ._tensorrt_run import TensorRTEngine
 
     fallback = OnnxRuntimeEngine(spec, session(files[FALLBACK], spec))
     runtime = package.Runtime(listener(package))
     runtime.engine_host_code_allowed = False
-    return TensorRTEngine(spec, runtime, files[ENDING], package, fallback)
-
-
-def built_by(spec: EngineSpec) -> tuple[Flavour, ModuleType]:
-    """The package a plan was built with, and its module. Raises BackendMissing, EngineIncompatible."""
-    named = next((one.package for one in FLAVOURS if one.package in spec.built_with), "")
-    if not named:
-        why = "they name neither tensorrt nor tensorrt_rtx"
-        raise EngineIncompatible("papers of no TensorRT", where=spec.generator, why=why, fix=AGAIN)
-    return flavour(named)
-
-
-def refuse_foreign(plan: bytes, spec: EngineSpec, one: Flavour) -> None:
-    """Raises EngineIncompatible for bytes that are no plan, whatever the file is called."""
-    kind = next((kind for start, kind in FOREIGN.items() if plan.startswith(start)), "")
-    if kind or not plan.startswith(one.begins):
-        why = f"it looks like {kind}" if kind else f"a plan of {one.package} begins otherwise"
-        raise EngineIncompatible("not a plan", where=spec.generator, why=why, fix=AGAIN)
-
-
-def refuse_elsewhere(spec: EngineSpec, one: Flavour, release: str) -> None:
-    """Raises EngineIncompatible for a plan of another release, operating system or processor."""
-    here = {one.package: release, "machine": machine()}
-    built = {name: spec.built_with.get(name) for name in here}
-    differs = [f"{name} {built[name]}, here {found}" for name, found in here.items() if built[name] != found]
-    if differs:
-        why = f"built with {'; '.join(differs)}"
-        raise EngineIncompatible("a plan of another TensorRT or machine", where=spec.generator, why=why, fix=AGAIN)
+    return TensorRTEngine(spec, runtime, files[ENDING], one, package, fallback)

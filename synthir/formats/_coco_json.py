@@ -6,7 +6,7 @@ Annotations are never built as objects, which is why a file of a million of them
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,13 +74,21 @@ Other = list[Any] | str | int | float | bool | None
 """What may stand in `annotations` and is no annotation."""
 
 
-class _Named(msgspec.Struct, gc=False):
+class Named(msgspec.Struct, gc=False):
+    """The bytes of what an entry of `images` is called."""
+
     file_name: msgspec.Raw = msgspec.Raw(b"null")
     filename: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _NamedFile(msgspec.Struct):
-    images: list[_Named]
+    images: list[Named]
+
+
+Edit = tuple[int, int, bytes]
+"""Start and end of bytes in a file, and what stands there instead."""
+NewName = Callable[[str], str | None]
+"""The new name of a picture for its old one, None to leave it."""
 
 
 def parse(data: bytes | msgspec.Raw, kind: type[T], source: Path) -> T:
@@ -179,30 +187,40 @@ def drawn(file: CocoFile, kind: type[list[A | Other]], odd: Counter[str], source
                 yield item
 
 
-def spliced(data: bytes, new_name: Callable[[str], str | None], source: Path) -> bytes:
-    """The file with the names of some pictures replaced and every other byte as it was.
-
-    `new_name` gives the new name for an old one, or None to leave it. Names in annotations are not looked at.
-    """
-    pieces: list[bytes] = []
-    done = 0
-    start_of_file = _address(data)
-    for entry in parse(data, _NamedFile, source).images:
-        raw = entry.filename if bytes(entry.file_name) == b"null" else entry.file_name
-        old = msgspec.json.decode(raw)
-        new = new_name(old) if isinstance(old, str) else None
-        if new is not None:
-            start = _address(raw) - start_of_file  # a Raw is a view into data
-            pieces += [data[done:start], _quoted(new, bytes(raw))]
-            done = start + len(bytes(raw))
-    return b"".join([*pieces, data[done:]])
+def new_names(data: bytes, new_name: NewName, source: Path) -> list[Edit]:
+    """The edits that replace the names of some pictures. Names in annotations are not looked at."""
+    entries, start = parse(data, _NamedFile, source).images, address(data)
+    return [edit for entry in entries if (edit := renaming(entry, new_name, start))]
 
 
-def _address(part: bytes | msgspec.Raw) -> int:
+def renaming(entry: Named, new_name: NewName, start: int) -> Edit | None:
+    """The edit that renames the picture of an entry, None where it keeps its name; start: see replacing."""
+    raw = entry.filename if bytes(entry.file_name) == b"null" else entry.file_name
+    old = msgspec.json.decode(raw)
+    new = new_name(old) if isinstance(old, str) else None
+    return None if new is None else replacing(raw, quoted(new, bytes(raw)), start)
+
+
+def replacing(raw: msgspec.Raw, new: bytes, start: int) -> Edit:
+    """The edit that replaces a part of JSON; start: address of the bytes it was decoded from, as a Raw is a view."""
+    at = address(raw) - start
+    return at, at + len(memoryview(raw)), new
+
+
+def edited(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """The bytes with edits made, and every other byte as it was."""
+    whole, pieces, done = memoryview(data), list[memoryview | bytes](), 0
+    for start, end, new in sorted(edits):
+        pieces += [whole[done:start], new]
+        done = end
+    return b"".join([*pieces, whole[done:]])
+
+
+def address(part: bytes | msgspec.Raw) -> int:
     """Where bytes lie in memory."""
     return int(np.frombuffer(memoryview(part), np.uint8).__array_interface__["data"][0])
 
 
-def _quoted(name: str, before: bytes) -> bytes:
+def quoted(name: str, before: bytes) -> bytes:
     """A JSON string, escaped beyond ASCII where the one before it was pure ASCII."""
     return json.dumps(name, ensure_ascii=before.isascii()).encode()

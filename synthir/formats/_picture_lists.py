@@ -6,11 +6,14 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ..dataset import is_picture, steady
 from ..errors import BrokenLabels, EscapingPath
 from ..files import HARMLESS
 from ._shelf import Shelf
+
+NONE = MappingProxyType[str, str]({})
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,15 @@ class PictureList:
             raise EscapingPath(f"picture {line!r} is outside the dataset", where=where, why=why, fix=fix)
         return next((place for place in inner if self.shelf.has(place)), inner[0])
 
-    def written(self, renames: Mapping[str, str]) -> bytes:
-        """The list for the target: bytes as read, but for lines that would lead back to the source or are renamed."""
+    def written(self, renames: Mapping[str, str], twins: Mapping[str, str] = NONE) -> bytes:
+        """The list for the target: bytes as read, but for lines that would lead back to the source or are renamed.
+
+        twins: place -> place of the twin, which gets a line after the picture's.
+        """
         data = self.data()
         lines = self.text(data).splitlines(keepends=True)
-        new = [self._line(line, renames) for line in lines]
+        twin_places = {place: renames.get(twin, twin) for place, twin in twins.items()}
+        new = [self._line(line, renames) + self._twin_line(line, twin_places) for line in lines]
         return data if new == lines else "".join(new).encode()
 
     def notes(self) -> list[str]:
@@ -92,6 +99,16 @@ class PictureList:
     def _simple(self, name: str) -> bool:
         """True for `./a/b.jpg` in a list below the root, which needs no second look: nearly all lines are so."""
         return name[:2] == "./" and HARMLESS.fullmatch(name, 2) is not None and self.inside
+
+    def _twin_line(self, line: str, twin_places: Mapping[str, str]) -> str:
+        """The line of a twin, empty where the line's picture has none; after a line without end it begins with one."""
+        name = line.strip()
+        try:
+            old = self.picture(name, "") if twin_places and is_picture(name.replace("\\", "/")) else ""
+        except EscapingPath:
+            return ""
+        twin = self._line(line, twin_places) if old in twin_places else ""
+        return f"\n{twin}" if twin and line.splitlines() == [line] else twin
 
     def _line(self, line: str, renames: Mapping[str, str]) -> str:
         name = line.strip()

@@ -14,6 +14,8 @@ from ..dataset import (
     LabelCarry,
     LabelFiles,
     Object,
+    TwinFiles,
+    Twins,
     check_name,
     is_picture,
     label_bytes,
@@ -32,8 +34,8 @@ class Carried:
 
     sha256: str
     """Of the file as it was read."""
-    written: Callable[[Mapping[str, str]], bytes]
-    """Its bytes for the target, given the pictures that have other names."""
+    written: Callable[[Mapping[str, str], Mapping[str, str]], bytes]
+    """Its bytes for the target, given the pictures that have other names, and those that have twins."""
 
 
 @dataclass
@@ -89,21 +91,44 @@ def dataset(
         found.refused.append((label, error))
 
     files = functools.partial(_files, carried, (*carried, *there.values(), *orphans), steady(found.root))
+    doubled = functools.partial(_doubled, there, files)
     refs = tuple(ImageRef(place, path, place) for place, path in found.pictures.items())
     boxes = functools.partial(_boxes, found, there, pose)
     originals = {place: file.sha256 for place, file in carried.items()}
     counted, objects = functools.partial(_counted, found, there, pose), functools.partial(_objects, found, there, pose)
-    carry = LabelCarry(files, boxes, counted, originals, objects=objects)
+    carry = LabelCarry(functools.partial(files, {}, {}), boxes, counted, originals, objects=objects, doubled=doubled)
     tops = tuple(found.root / top for top in found.label_tops)
     odd = tuple(found.refused), tuple(found.notes)
     return Dataset("yolo", found.root, refs, carry, *odd, (*protected, *tops), found.splits)
 
 
 def _files(
-    carried: Mapping[str, Carried], places: Sequence[str], read: Callable[[str], bytes], renames: Mapping[str, str]
+    carried: Mapping[str, Carried],
+    places: Sequence[str],
+    read: Callable[[str], bytes],
+    twins: Mapping[str, str],
+    made: Mapping[str, str],
+    renames: Mapping[str, str],
 ) -> Mapping[str, bytes]:
-    """data.yaml and lists as they must be written, all other label files as they are."""
-    return LabelFiles(places, lambda place: carried[place].written(renames) if place in carried else read(place))
+    """data.yaml and lists as they must be written, all other label files as they are.
+
+    twins: place of a picture -> place of its twin; made: label file of a twin -> that of its picture.
+    """
+
+    def one(place: str) -> bytes:
+        return carried[place].written(renames, twins) if place in carried else read(made.get(place, place))
+
+    return LabelFiles((*places, *made), one)
+
+
+def _doubled(
+    there: Mapping[str, str],
+    files: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Mapping[str, bytes]],
+    twins: Twins,
+) -> TwinFiles:
+    """A label file more for each twin whose picture has one, and a line in the lists."""
+    made = {label_place(twin): there[place] for place, twin in twins.places.items() if place in there}
+    return TwinFiles(functools.partial(files, twins.places, made), made=frozenset(made))
 
 
 def _labels_elsewhere(found: Found) -> list[str]:

@@ -10,10 +10,23 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, Object, changed, check_name, label_bytes
+from ..dataset import (
+    Box,
+    Dataset,
+    ImageRef,
+    LabelCarry,
+    Object,
+    TwinFiles,
+    Twins,
+    changed,
+    check_name,
+    label_bytes,
+)
 from ..errors import BrokenLabels, EscapingPath, MissingPicture, SynthIRError, UnrecognisedDataset
-from ._coco_json import CocoFile, Entry, boxes_by_id, objects_by_id, parse, spliced
+from ..files import sha256_bytes
+from ._coco_json import CocoFile, Entry, boxes_by_id, edited, new_names, objects_by_id, parse
 from ._coco_layout import Layout, find_folder, layout_of, none_there, usual_folders
+from ._coco_twins import copies
 from ._shelf import Shelf
 
 LOOKS_FOR = "a .json file with a list `images`"
@@ -51,7 +64,8 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     surveyed = functools.cache(functools.partial(_surveyed, source, layout, stamp))  # a pass for both of what it gives
     files = functools.partial(_files, source, layout, stamp)
     objects = functools.partial(_objects, source, layout, stamp)
-    labels = LabelCarry(files, lambda: surveyed()[0], oddities=lambda: surveyed()[1], objects=objects)
+    doubled = functools.partial(_doubled, source, layout, stamp)
+    labels = LabelCarry(files, lambda: surveyed()[0], oddities=lambda: surveyed()[1], objects=objects, doubled=doubled)
     outside = () if layout.root in source.parents else (source,)
     searched = [images] if images else usual_folders(source)  # a target there could be found the next time
     around = {layout.root, *layout.root.parents}
@@ -158,7 +172,26 @@ def _unchanged(source: Path, stamp: tuple[int, int]) -> bytes:
 
 def _files(source: Path, layout: Layout, stamp: tuple[int, int], renames: Mapping[str, str]) -> dict[str, bytes]:
     data = _unchanged(source, stamp)
-    return {layout.label: spliced(data, lambda old: _renamed(old, layout, renames), source) if renames else data}
+    edits = new_names(data, lambda old: _renamed(old, layout, renames), source) if renames else []
+    return {layout.label: edited(data, edits) if edits else data}
+
+
+def _doubled(source: Path, layout: Layout, stamp: tuple[int, int], twins: Twins) -> TwinFiles:
+    """The file with a copy of each picture's entry and annotations. Raises BrokenLabels where a picture has no id."""
+    data = _unchanged(source, stamp)
+    for entry in parse(data, CocoFile, source).images:
+        if entry.id is None and _place(entry.name, layout) in twins.places:
+            where, why = f"{source} {entry.name}", "annotations could not say which of the two they are of"
+            raise BrokenLabels("an image without an id cannot stand twice", where=where, why=why, fix="give it an id")
+
+    def files(renames: Mapping[str, str]) -> dict[str, bytes]:
+        whole = _unchanged(source, stamp)
+        named = {place: renames.get(twin, twin) for place, twin in twins.places.items()}
+        edits = copies(whole, lambda old: _renamed(old, layout, named), twins.mark, source)
+        edits += new_names(whole, lambda old: _renamed(old, layout, renames), source) if renames else []
+        return {layout.label: edited(whole, edits)}
+
+    return TwinFiles(files, {layout.label: sha256_bytes(data)})
 
 
 def _renamed(old: str, layout: Layout, renames: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..dataset import Box, Dataset, ImageRef, LabelCarry, check_name, is_picture, pictures_below
+from ..dataset import Box, Dataset, ImageRef, LabelCarry, TwinFiles, check_name, is_picture, pictures_below
 from ..errors import SynthIRError, UnrecognisedDataset, UnsupportedPicture, UsageError
 
 LOOKS_FOR = "a picture, or a folder with pictures in it"
@@ -47,7 +47,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         except UnsupportedPicture as error:
             refused.append((error.where, error))
     # of one picture, its file is all that is read: the folder around it may well hold the target
-    labels = LabelCarry(_files, _boxes, objects=dict)
+    labels = LabelCarry(_files, _boxes, objects=dict, doubled=lambda twins: TwinFiles(_files))
     return Dataset("folder", source, tuple(refs), labels, tuple(refused), _left_behind(source), (source,))
 
 

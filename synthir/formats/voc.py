@@ -5,10 +5,7 @@ Carried as bytes: the xml files, ImageSets/ and the masks in SegmentationClass/ 
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from ..dataset import (
     PICTURE_ENDINGS,
@@ -35,33 +32,12 @@ from ..errors import (
 )
 from ..files import contained, walk_files
 from ._shelf import Shelf
+from ._voc_sheet import Sheet, drawn, parsed, spliced
+from ._voc_twins import doubled
 
 LOOKS_FOR = "a folder with Annotations/*.xml"
 HOMES = ("JPEGImages", "images")
 BESIDE = ("ImageSets", "SegmentationClass", "SegmentationObject")
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
-
-
-@dataclass
-class Sheet:
-    """What one xml says. `start` and `end` are the bytes that hold the text of <filename>; -1 where there is none."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    corners: list[dict[str, str]] = field(default_factory=list)
-    owners: list[dict[str, str]] = field(default_factory=list)
-    """Of each box, what its object says besides: `name`, `difficult`."""
-    start: int = -1
-    end: int = -1
-
-    @property
-    def name(self) -> str:
-        """The text of <filename>, empty where there is none."""
-        return self.values.get("filename", "").strip()
-
-    def pixels(self, side: str) -> int:
-        """Declared width or height in pixels, 0 where there is none."""
-        text = self.values.get(side, "").strip()
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def recognises(source: Path) -> bool:
@@ -92,7 +68,7 @@ def read(source: Path, images: Path | None = None) -> Dataset:
         label = path.relative_to(source).as_posix()
         try:
             check_name(label)
-            sheet = _parsed(sheet_bytes(label), str(path))
+            sheet = parsed(sheet_bytes(label), str(path))
             place = prefix + _picture(sheet, path.relative_to(source / "Annotations"), shelf, label)
         except (DatasetError, UnsupportedPicture) as error:
             refused.append((error.where if isinstance(error, UnsupportedPicture) else label, error))
@@ -107,10 +83,12 @@ def read(source: Path, images: Path | None = None) -> Dataset:
     carried, unnamed = split_names(_carried(source))
     refused += [line for line in unnamed if line[0] not in known]
     notes = shelf.unlisted({place.removeprefix(prefix) for place in refs})
+    files = functools.partial(_files, carried, sheet_bytes, pictures)
     labels = LabelCarry(
-        functools.partial(_files, carried, sheet_bytes, pictures),
+        files,
         functools.partial(_boxes, source, pictures),
         objects=functools.partial(_objects, source, pictures),
+        doubled=functools.partial(doubled, carried, sheet_bytes, pictures, files),
     )
     home = () if folder == source else (folder,)
     read_too = tuple(source / name for name in ("Annotations", *BESIDE, *(() if images else HOMES)))
@@ -151,51 +129,6 @@ def _picture(sheet: Sheet, xml: Path, shelf: Shelf, label: str) -> str:
     return tries[0]
 
 
-def _parsed(data: bytes, where: str) -> Sheet:
-    """Read one xml. Raises BrokenLabels, also for any document type: labels need none, and entities can explode."""
-    sheet, path, text = Sheet(), [], [""]
-    parser = expat.ParserCreate()
-    owner = dict[str, str]()
-
-    def opened(tag: str, _: dict[str, str]) -> None:
-        nonlocal owner
-        path.append(tag)
-        text[0] = ""
-        if path[1:] == ["object"]:
-            owner = {}
-        if tag == "bndbox":
-            sheet.corners.append({})
-            sheet.owners.append(owner)
-
-    def heard(piece: str) -> None:
-        if path[1:] == ["filename"] and sheet.start < 0:
-            sheet.start = parser.CurrentByteIndex
-        text[0] += piece
-
-    def closed(tag: str) -> None:
-        if path[1:] == ["filename"]:
-            sheet.end = parser.CurrentByteIndex if sheet.end < 0 else sheet.end
-        if path[1:] in (["filename"], ["size", tag]):
-            sheet.values.setdefault(tag, text[0])
-        if path[1:-1] == ["object", "bndbox"]:
-            sheet.corners[-1][tag] = text[0]
-        if len(path) == 3 and path[1] == "object":
-            owner[tag] = text[0].strip()
-        path.pop()
-
-    def typed(name: str, *_: object) -> None:
-        why = "the file declares a document type, which labels do not need and attacks do"
-        raise BrokenLabels("not read", where=where, why=why, fix="take the <!DOCTYPE> out")
-
-    parser.StartElementHandler, parser.CharacterDataHandler, parser.EndElementHandler = opened, heard, closed
-    parser.StartDoctypeDeclHandler = typed
-    try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise BrokenLabels("broken XML", where=where, why=str(error), fix="write the file again") from error
-    return sheet
-
-
 def _files(
     carried: Sequence[str], read: Callable[[str], bytes], pictures: Mapping[str, str], renames: Mapping[str, str]
 ) -> Mapping[str, bytes]:
@@ -203,7 +136,7 @@ def _files(
 
     def one(place: str) -> bytes:
         new = renames.get(pictures.get(place, ""))
-        return _spliced(read(place), pictures[place], new, place) if new else read(place)
+        return spliced(read(place), pictures[place], new, place) if new else read(place)
 
     return LabelFiles(carried, one)
 
@@ -214,28 +147,11 @@ def _carried(source: Path) -> Iterator[str]:
     return (path.relative_to(source).as_posix() for path in paths)
 
 
-def _spliced(data: bytes, old: str, new: str, where: str) -> bytes:
-    """The xml with another <filename>, if it named the picture as it was; a name without ending stays."""
-    sheet = _parsed(data, where)
-    before, after = old.rpartition("/")[2], new.rpartition("/")[2]
-    if not sheet.name.endswith(before) or sheet.start < 0:
-        return data
-    encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(data[:2], "utf-8")
-    raw = data[sheet.start : sheet.end]
-    try:
-        text = raw.decode(encoding)
-        text = text.replace(escape(before), escape(after)) if escape(before) in text else escape(after)
-    except UnicodeDecodeError:  # another one-byte encoding: the ending is ASCII in all of them
-        head, tail = before.rpartition(".")[2].encode(), after.rpartition(".")[2].encode()
-        return data[: sheet.start] + tail.join(raw.rsplit(head, 1)) + data[sheet.end :]
-    return data[: sheet.start] + text.encode(encoding) + data[sheet.end :]
-
-
 def _boxes(source: Path, pictures: Mapping[str, str]) -> dict[str, list[Box]]:
     """xmin, ymin, xmax - xmin, ymax - ymin in pixels as the files have them; what is no number gives no box."""
     boxes: dict[str, list[Box]] = {place: [] for place in pictures.values()}
     for label, place in pictures.items():
-        boxes[place] += (box for box, _ in _drawn(_parsed(label_bytes(source / label), label)))
+        boxes[place] += (box for box, _ in drawn(parsed(label_bytes(source / label), label)))
     return boxes
 
 
@@ -243,19 +159,9 @@ def _objects(source: Path, pictures: Mapping[str, str]) -> dict[str, list[Object
     """The same boxes with the names of their objects; difficult ones are not asked for. Raises BrokenLabels."""
     objects: dict[str, list[Object]] = {place: [] for place in pictures.values()}
     for label, place in pictures.items():
-        for box, owner in _drawn(_parsed(label_bytes(source / label), label)):
+        for box, owner in drawn(parsed(label_bytes(source / label), label)):
             if not owner.get("name"):
                 why, fix = f"no <name> beside the box {box}", "give the object a <name>"
                 raise BrokenLabels("an object without a class", where=str(source / label), why=why, fix=fix)
             objects[place].append(Object(owner["name"], box, owner.get("difficult", "0") not in ("0", "")))
     return objects
-
-
-def _drawn(sheet: Sheet) -> Iterator[tuple[Box, dict[str, str]]]:
-    """The boxes of one xml, and what the object of each says besides."""
-    for corners, owner in zip(sheet.corners, sheet.owners, strict=True):
-        try:
-            left, top, right, bottom = (float(corners[corner]) for corner in CORNERS)
-        except (KeyError, ValueError):
-            continue
-        yield (left, top, right - left, bottom - top), owner

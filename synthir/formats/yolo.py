@@ -116,7 +116,7 @@ def _read_yaml(source: Path) -> Dataset:
     place, data, changes = moved_yaml(doc, source, entries, found.root)
     found.notes += changes
 
-    def moved(renames: Mapping[str, str]) -> bytes:
+    def moved(renames: Mapping[str, str], twins: Mapping[str, str]) -> bytes:
         read(source.name)  # raises where it changed
         return data
 
