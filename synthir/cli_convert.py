@@ -159,13 +159,13 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]
     data = {"target": str(target), "format": manifest.job.format, "counts": manifest.counts, "refused": refused}
     kind = "infrared picture" if manifest.engine.planes == 1 else "colour picture"
-    text = f"{target}: {console.many(len(manifest.pictures), kind)}, "
+    grey = manifest.counts.get("grayscale", 0)
+    text = f"{target}: {console.many(len(manifest.pictures) - grey, kind)}, "
+    text += f"{grey} in grayscale, " if grey else ""
     text += console.many(len(manifest.labels), "label file")
     text += f", {len(refused)} refused" if refused else ""
     again = sum(picture.redone for picture in manifest.pictures)
     text += f", {again} computed again in float32" if again else ""
-    grey = manifest.counts.get("grayscale", 0)
-    text += f", {grey} of the pictures in grayscale" if grey else ""
     console.result(as_json, data, f"{text}\ncheck it any time: synthir verify {shlex.quote(str(target))}")
     return SOME_REFUSED if refused else 0
 

@@ -147,4 +147,4 @@ def test_the_command_says_how_many(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as left:
         main([*words, "--out", str(tmp_path / "out")])
     assert left.value.code == 0
-    assert f"{grey} of the pictures in grayscale" in capsys.readouterr().out and 0 < grey < 6
+    assert f"{6 - grey} infrared pictures, {grey} in grayscale, " in capsys.readouterr().out and 0 < grey < 6

@@ -216,4 +216,4 @@ def test_the_command(
     if status:
         assert word in said.err and (word != "half" or "both" in said.err)
     else:
-        assert "2 of the pictures in grayscale" in said.out and "stands twice" in said.err
+        assert "2 infrared pictures, 2 in grayscale" in said.out and "stands twice" in said.err
