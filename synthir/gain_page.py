@@ -53,7 +53,7 @@ def charts_of(result: Result) -> dict[str, str]:
     found = {"ap50": bar_chart(result)}
     if any(trial.curve for arm in result.arms for trial in arm.trials):
         found["curves"] = learning_curves(result)
-    if any(arm.line for arm in result.arms):
+    if len({arm.labels for arm in result.arms if arm.line}) > 1:
         found["few-shot"] = few_shot(result)
     return found
 

@@ -113,6 +113,13 @@ def test_files_beside_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "result.csv").read_bytes()
 
 
+def test_one_count_of_labels_is_no_curve() -> None:
+    arms = some_arms()
+    assert "few-shot" in charts_of(result_of(arms))
+    lines = [one for one in arms if one.labels in (0, 156) and one.line != "with synthetic"]
+    assert any(one.line for one in lines) and set(charts_of(result_of(lines))) == {"ap50", "curves"}
+
+
 def test_leakage_is_set_off_and_first(tmp_path: Path) -> None:
     page = write_page(tmp_path, result_of(some_arms(), leakage="3 test pictures"), title="t").read_text("utf-8")
     assert '<div class="verdict leak"><p class="first">Leakage was allowed' in page
