@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from . import formats
+from .bench_chart import draw_rates
 from .convert import Options, plan, run
 from .engine import Engine, Float32, open_engine
 from .errors import UsageError
@@ -28,6 +29,7 @@ from .stopwatch import in_child, peak_memory, seconds, waiting
 
 DISTINCT = 16
 """Different pictures; the others are further names of them."""
+RATE = "pictures/s"
 COCO_IMAGES, COCO_ANNOTATIONS = 118_287, 860_001
 """As many as COCO train2017 has."""
 
@@ -58,6 +60,12 @@ class Result:
         head = ["| what | median | target | lowest to highest |", "| --- | --- | --- | --- |"]
         return "\n".join([self.machine, "", *head, *rows, "", self.limit])
 
+    def chart(self, path: Path) -> None:
+        """Draw the rates as bars, each with its number and spread, as a PNG file."""
+        rates = [one for one in self.figures if one.unit == RATE]
+        rows = [(f.name, f.value, f"{f.value:.1f}  ({_spread(f.runs)})") for f in rates]
+        draw_rates(rows, f"{RATE}: median (lowest to highest)", path)
+
 
 def _spread(runs: tuple[float, ...]) -> str:
     return f"{min(runs):.4g} to {max(runs):.4g} of {len(runs)}"
@@ -78,8 +86,8 @@ def bench_convert(payload: Path, scratch: Path, *, pictures: int = 100, repeats:
     try:
         alone, whole = with_engine(payload, scratch / "engine", pictures, repeats)
         figures = [
-            figure("the engine alone, 640x512", "pictures/s", "", alone),
-            figure("end to end with the engine, 640x512 JPEG", "pictures/s", ">= 10", whole),
+            figure("the engine alone, 640x512", RATE, "", alone),
+            figure("end to end with the engine, 640x512 JPEG", RATE, ">= 10", whole),
             *without_engine(scratch / "fake", many, repeats),
             *planning(scratch / "coco", repeats),
             figure("synthir --help", "s", "<= 0.5", [waiting(["--help"]) for _ in range(max(5, repeats))]),
@@ -145,7 +153,7 @@ def without_engine(folder: Path, many: int, repeats: int) -> list[Figure]:
     return [
         figure(
             "pipeline without an engine, 640x480 JPEG",
-            "pictures/s",
+            RATE,
             f">= {150 * cores}",
             [few / run[0] for run in runs],
         ),

@@ -1,6 +1,7 @@
 """The commands about engines: compile one, compare it, measure this machine. See synthir.cli."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,16 +159,21 @@ def bench() -> None:
 @click.option(
     "--repeats", type=AT_LEAST_ONE, default=3, show_default=True, metavar="N", help="Runs of each measurement."
 )
+@WRITTEN
 @JSON
-def bench_convert_(engine: str, scratch: Path, as_json: bool, **counts: int) -> int:
+def bench_convert_(engine: str, scratch: Path, out: Path | None, as_json: bool, **counts: int) -> int:
     """Measure rate, memory and waiting times. Takes minutes.
 
     Says which part limits the speed of a conversion on this machine.
     """
     from .benchmarks import bench_convert
+    from .files import write_atomic
     from .shipped import engine_payload
 
     measured = bench_convert(engine_payload(engine), scratch, **counts)
+    if out:
+        write_atomic(out / "bench.json", json.dumps(dataclasses.asdict(measured), indent=2).encode())
+        measured.chart(out / "bench.png")
     console.result(as_json, dataclasses.asdict(measured), measured.markdown())
     return 0
 

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 
+from .bench_chart import draw_rates
 from .comparison import bytes_of, natural_texture
 from .engine import Engine, open_engine
 from .errors import UsageError
@@ -225,19 +225,6 @@ def timing(one: Measured, roofline: Roofline | None, price: float, first: float)
 
 def chart(comparison: Comparison, path: Path) -> None:
     """Draw the rates as bars, each with its number, as a PNG file."""
-    rows, line = comparison.timings, 44
-    picture = np.full((line * len(rows) + 60, 900, 3), 255, np.uint8)
-    most = max(one.pictures_per_s for one in rows)
-    write(picture, f"pictures/s, {rows[0].width}x{rows[0].height}", 16, 34)
-    for number, one in enumerate(rows):
-        top = 54 + number * line
-        write(picture, f"{one.name} {one.precision}"[:34], 16, top + 24)
-        length = round(380 * one.pictures_per_s / most)
-        cv2.rectangle(picture, (370, top + 4), (370 + length, top + 32), (160, 110, 40), -1)
-        write(picture, f"{one.pictures_per_s:.1f}  x{one.ratio:.2f}", 380 + length, top + 24)
-    cv2.imwrite(str(path), picture)
-
-
-def write(picture: UInt8, text: str, left: int, bottom: int) -> None:
-    """Words on a picture."""
-    cv2.putText(picture, text, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+    of = comparison.timings
+    rows = [(f"{t.name} {t.precision}", t.pictures_per_s, f"{t.pictures_per_s:.1f}  x{t.ratio:.2f}") for t in of]
+    draw_rates(rows, f"pictures/s, {of[0].width}x{of[0].height}", path)

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 
 from synthir import formats
 from synthir.benchmarks import (
+    RATE,
     Result,
     bench_convert,
     figure,
@@ -41,6 +43,19 @@ def test_a_child_converts_everything_and_reports_its_own_memory(tmp_path: Path) 
 def test_the_table_has_medians() -> None:
     text = Result("two cores", (figure("rate", "pictures/s", ">= 10", [12.0, 11.0, 90.0]),), "The engine.").markdown()
     assert "| rate | 12 pictures/s | >= 10 | 11 to 90 of 3 |" in text
+
+
+def test_the_chart_has_the_rates_alone(tmp_path: Path) -> None:
+    figures = [
+        figure("whole", RATE, "", [10.0, 12.0, 14.0]),
+        figure("memory", "MB", "", [99.0]),
+        figure("half", RATE, "", [6.0]),
+    ]
+    Result("two cores", tuple(figures), "The engine.").chart(tmp_path / "bench.png")
+    drawn = cv2.imread(str(tmp_path / "bench.png"))
+    assert drawn is not None and drawn.shape == (54 + 2 * 44 + 6, 900, 3)
+    bars = [int((drawn[70 + 44 * number] == (160, 110, 40)).all(axis=1).sum()) for number in range(2)]
+    assert bars == [301, 151]
 
 
 def test_the_scratch_folder_must_be_new(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ LAYERS = (
     ("train_log", "train_state", "loss_terms", "systems", "train_start", "sheet", "likeness"),
     ("train_checks", "train_data"),
     ("measurement", "totals"),
-    ("roofline",),
+    ("roofline", "bench_chart"),
     ("compile", "training", "report", "evaluate", "evaluate_report", "benchmarks", "engine_bench", "checks", "further"),
     ("charts", "gain_sheet", "gain_tables", "gain_page"),
     ("recipes", "arms", "leakage", "picture_sets", "watched_yolo"),

@@ -129,7 +129,7 @@ def test_json_and_chart_say_the_same(measured: Comparison, tmp_path: Path) -> No
     assert drawn is not None
     bars = [int((drawn[70 + 44 * number] == (160, 110, 40)).all(axis=1).sum()) for number in range(2)]
     rates = [one.pictures_per_s for one in measured.timings]
-    assert max(bars) == 381 and bars[1] / bars[0] == pytest.approx(rates[1] / rates[0], abs=0.01)
+    assert max(bars) == 301 and bars[1] / bars[0] == pytest.approx(rates[1] / rates[0], abs=0.01)
 
 
 def test_more_than_the_device_can_do_is_said_in_words(measured: Comparison) -> None:
