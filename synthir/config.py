@@ -58,10 +58,15 @@ def parse(
     value = _dataclass(table, cls, "", faults)
     faults += further(table)
     if faults:
-        what = f"{len(faults)} fault{'s' * (len(faults) > 1)} in the configuration"
-        raise ConfigError(what, where=where, why="; ".join(faults), fix="correct them all and run again")
+        raise faulty(faults, where)
     assert isinstance(value, cls)
     return value
+
+
+def faulty(faults: list[str], where: str = "") -> ConfigError:
+    """The error that names every fault of a configuration."""
+    what = f"{len(faults)} fault{'s' * (len(faults) > 1)} in the configuration"
+    return ConfigError(what, where=where, why="; ".join(faults), fix="correct them all and run again")
 
 
 def at_least(low: float, **values: float) -> None:

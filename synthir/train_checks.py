@@ -13,8 +13,8 @@ import torch
 
 from . import config as configuration
 from . import generators, systems
-from .config import meant
-from .errors import ConfigError, UnknownName
+from .config import faulty, meant
+from .errors import UnknownName
 from .folders import load, names
 from .likeness import LIKENESS_FIGURES, LIKENESS_OBJECT_FIGURES
 from .pairs import PairSource
@@ -57,8 +57,7 @@ def refuse_odd(config: TrainConfig) -> None:
         faults.append("no [[sources]]: name at least one folder of pictures")
     faults += [*turn_faults(config), *best_faults(config)]
     if faults:
-        what = f"{len(faults)} fault{'s' * (len(faults) > 1)} in the configuration"
-        raise ConfigError(what, why="; ".join(faults), fix="correct them all and run again")
+        raise faulty(faults)
 
 
 def name_faults(table: dict[str, Any]) -> Iterator[str]:

@@ -251,6 +251,14 @@ def test_a_model_of_another_network_is_no_start(pairs: Path, tmp_path: Path) -> 
         train(config, pairs, tmp_path / "run", seed=0)
 
 
+def refusal(folder: Path, text: str) -> tuple[str, str]:
+    """What is said of a configuration that is refused, and why."""
+    (folder / "c.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        train_from(folder / "c.toml", folder, folder / "run", seed=0)
+    return error.value.what, error.value.why
+
+
 def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
     text = """
     generator = 7
@@ -260,9 +268,8 @@ def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
     [weights]
     ll = 1.0
     """
-    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="5 faults") as error:
-        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    what, why = refusal(tmp_path, text)
+    assert "5 faults" in what
     for fault in (
         "generator is 7",
         "band is 'radio'",
@@ -270,7 +277,7 @@ def test_five_mistakes_are_all_named(tmp_path: Path) -> None:
         "batch is 'many'",
         "weights.ll is unknown, expected one of ",
     ):
-        assert fault in error.value.why
+        assert fault in why
 
 
 def test_mistakes_of_five_kinds_are_named_in_one_go(tmp_path: Path) -> None:
@@ -285,9 +292,8 @@ def test_mistakes_of_five_kinds_are_named_in_one_go(tmp_path: Path) -> None:
     [weights]
     l1 = -1
     """
-    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="7 faults") as error:
-        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    what, why = refusal(tmp_path, text)
+    assert "7 faults" in what
     for fault in (
         "generator is 'cascde_s', did you mean cascade_s?",
         "system is 'cyle', did you mean cycle?",
@@ -297,16 +303,14 @@ def test_mistakes_of_five_kinds_are_named_in_one_go(tmp_path: Path) -> None:
         "start is 'cascade-lwir-xl', neither a shipped model",
         "weights: l1 is -1.0, expected at least 0",
     ):
-        assert fault in error.value.why, error.value.why
+        assert fault in why, why
 
 
 def test_values_that_cannot_be_are_all_named_too(tmp_path: Path) -> None:
     text = "band = 'lwir'\nsteps = 0\npool = -1\nvalidate_share = 1\nwarmup = -1\npatience = 3\n"
-    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as error:
-        train_from(tmp_path / "c.toml", tmp_path, tmp_path / "run", seed=0)
+    _, why = refusal(tmp_path, text)
     for fault in ("steps is 0", "pool is -1", "validate_share is 1", "warmup is -1", "name it in best", "no start"):
-        assert fault in error.value.why
+        assert fault in why
 
 
 @pytest.mark.parametrize(
