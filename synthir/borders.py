@@ -1,7 +1,7 @@
 """Borders that a network repeats with slices, as the padding they are: what a graph says in eleven nodes, in one.
 
-`cascade.repeat_border` is written with slices because one exporter makes gathers of padding. For ONNX padding is one
-node, which runtimes know, and export takes a third of the time.
+`repeat_border` of the generators is written with slices because one exporter makes gathers of padding. For ONNX padding
+is one node, which runtimes know, and export takes a third of the time.
 """
 
 from typing import Any

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from .attempts import infer
 from .checkpoint import load_model
 from .comparison import comparison_frames, comparison_pictures
 from .engine import Engine, Infrared, Start, papers_of, read_payload
@@ -31,7 +32,6 @@ from .files import sha256_bytes, write_atomic
 from .folders import load
 from .frames import UInt8, normalised
 from .lowering import Layer, compared, graph_of
-from .pipeline import infer
 from .profiles import BuildProfile, profile_of, up
 from .seen import ENDING, record_bytes
 from .specs import Agreement, EngineSpec, GeneratorSpec, Precision, to_json

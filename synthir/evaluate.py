@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from . import config as configuration
+from .attempts import paint
 from .audit import refuse_shared
 from .backends.torch import TorchEngine
 from .checkpoint import load_model
@@ -29,7 +30,6 @@ from .levels import Levels
 from .lpips import load_lpips, lpips_of
 from .measurement import Instruments, Measured, baselines, known_pictures, measure
 from .pairs import Pair, PairSource, read_boxes
-from .pipeline import paint
 from .profiles import BuildProfile
 from .seen import SPEC, Seen, mean_level, seen_of
 from .sheet import write_sheet

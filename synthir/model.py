@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import formats
+from .attempts import paint
 from .convert import Options, Progress, plan, run, silent
 from .engine import Engine, open_engine
 from .errors import UnsupportedPicture, UsageError
 from .extras import missing
 from .files import write_atomic
 from .manifest import Manifest
-from .pipeline import paint
 from .shipped import engine_payload, model_place
 from .specs import EngineSpec, Precision
 

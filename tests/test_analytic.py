@@ -10,7 +10,7 @@ import torch
 from synthir import generators
 from synthir.checkpoint import compact
 from synthir.comparison import natural_texture
-from synthir.generators import analytic, cascade
+from synthir.generators import _layers, analytic
 from tests import tiny
 
 
@@ -51,7 +51,7 @@ def test_what_is_saved_of_a_bank_is_the_bank() -> None:
 
 
 def test_analytic_monotone_keeps_polarity_and_default_turns_it() -> None:
-    luma = cascade.luminance(pictures(12))
+    luma = _layers.luminance(pictures(12))
     grey = luma.expand(-1, 3, -1, -1)
 
     def likeness(settings: dict[str, Any]) -> torch.Tensor:

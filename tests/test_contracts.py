@@ -32,7 +32,7 @@ LAYERS = (
     ("onnx_export",),
     ("formats", "generators", "backends", "levels", "pairs", "plan", "verify", "target", "detector"),
     ("layouts", "headers", "sampling", "audit", "registration", "labelled", "warming"),
-    ("convert", "picture_io", "pipeline", "checkpoint", "summary", "validation", "train_config", "seen"),
+    ("convert", "picture_io", "attempts", "pipeline", "checkpoint", "summary", "validation", "train_config", "seen"),
     ("train_log", "train_state", "loss_terms", "systems", "train_start", "sheet", "likeness"),
     ("train_checks", "train_data"),
     ("measurement", "totals"),

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from synthir import convert
+from synthir.attempts import paint
 from synthir.checkpoint import load_model, save_model
 from synthir.compile import compile_engine
 from synthir.engine import open_engine
 from synthir.evaluate import evaluate_pairs
 from synthir.frames import from_network, to_network
 from synthir.images import Infrared
-from synthir.pipeline import paint
 from synthir.profiles import BuildProfile
 from synthir.specs import Band
 from tests import tiny

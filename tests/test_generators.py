@@ -19,7 +19,7 @@ from synthir.checkpoint import compact, load_model, save_model
 from synthir.errors import UnknownName
 from synthir.folders import load, names
 from synthir.frames import padded
-from synthir.generators import cascade, cgan_unet, cyclegan, guided, pix2pix
+from synthir.generators import _layers, cgan_unet, cyclegan, guided, pix2pix
 from synthir.profiles import profile_of
 from synthir.specs import Band, Precision
 from tests import tiny
@@ -178,8 +178,8 @@ def test_cascade_s_is_small_enough_for_two_cores() -> None:
 def test_a_fresh_cascade_passes_the_detail_of_the_luminance_through() -> None:
     module = generators.build("cascade", tiny.SETTINGS).eval()
     visible = torch.from_numpy(tiny.frames(4, 1, 3, 64, 96))
-    fine, middle, sharpness = cascade.local_detail(cascade.luminance(visible))
-    expected = 0.1 * (cascade.widen(cascade.widen(middle, 2), 2) + fine * cascade.widen(sharpness, 4))
+    fine, middle, sharpness = _layers.local_detail(_layers.luminance(visible))
+    expected = 0.1 * (_layers.widen(_layers.widen(middle, 2), 2) + fine * _layers.widen(sharpness, 4))
     with torch.no_grad():
         # `choose` starts as bilinear interpolation but for a thousandth.
         torch.testing.assert_close(module.stages(visible)[-1], expected, atol=5e-3, rtol=0.0)  # type: ignore[operator]
@@ -196,12 +196,12 @@ def test_flat_pictures_stay_flat_without_checkerboard() -> None:
 def test_choosing_starts_as_bilinear_and_takes_what_it_is_told(factor: int) -> None:
     coarse = torch.from_numpy(tiny.frames(6, 1, 1, 5, 7))
     with torch.no_grad():
-        started = cascade.choose(coarse, cascade.choice_head(4, factor)(torch.randn(1, 4, 5, 7)), factor)
-    torch.testing.assert_close(started, cascade.widen(coarse, factor), atol=0.05, rtol=0.0)
+        started = _layers.choose(coarse, _layers.choice_head(4, factor)(torch.randn(1, 4, 5, 7)), factor)
+    torch.testing.assert_close(started, _layers.widen(coarse, factor), atol=0.05, rtol=0.0)
     # The left neighbour (4th of nine) and nothing else, for every fine pixel.
     left = torch.zeros(1, 9, factor * factor, 5, 7)
     left[:, 3] = 100.0
-    moved = cascade.choose(coarse, left.flatten(1, 2), factor)
+    moved = _layers.choose(coarse, left.flatten(1, 2), factor)
     expected = coarse[..., [0, 0, 1, 2, 3, 4, 5]].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     torch.testing.assert_close(moved, expected)
 
@@ -211,14 +211,14 @@ def test_each_fine_pixel_chooses_for_itself() -> None:
     choice = torch.zeros(1, 9, 4, 3, 3)
     for fine, neighbour in enumerate((1, 3, 5, 7)):  # above, left, right, below: the four pixels of a 2x2 cell
         choice[:, neighbour, fine] = 100.0
-    middle = cascade.choose(coarse, choice.flatten(1, 2), 2)[0, 0, 2:4, 2:4]
+    middle = _layers.choose(coarse, choice.flatten(1, 2), 2)[0, 0, 2:4, 2:4]
     torch.testing.assert_close(middle, torch.tensor([[1.0, 3.0], [5.0, 7.0]]))
 
 
 def test_local_detail_is_alike_in_shade_and_in_light() -> None:
     pattern = torch.from_numpy(tiny.frames(5, 1, 1, 128, 128))
-    shade, light = (cascade.local_detail(level + scale * pattern) for level, scale in ((-0.8, 0.1), (0.2, 0.4)))
-    dim, bright = (fine * cascade.widen(sharpness, 4) for fine, _, sharpness in (shade, light))
+    shade, light = (_layers.local_detail(level + scale * pattern) for level, scale in ((-0.8, 0.1), (0.2, 0.4)))
+    dim, bright = (fine * _layers.widen(sharpness, 4) for fine, _, sharpness in (shade, light))
     ratio = (dim.std() / bright.std()).item()
     assert 0.6 < ratio < 1.0, ratio
     assert 0.2 < (shade[0].std() / light[0].std()).item() < 0.3
@@ -305,7 +305,7 @@ def test_a_fresh_guided_is_grayscale() -> None:
     module = generators.build(*generators.settings_of("guided_s")).eval()
     for visible in (frames(11, "guided", 2, 2, 3), torch.full((1, 3, 32, 64), 1.0), torch.full((1, 3, 32, 64), -1.0)):
         with torch.no_grad():
-            luma = cascade.luminance(visible)
+            luma = _layers.luminance(visible)
             torch.testing.assert_close(module.stages(visible)[-1], luma, atol=1e-5, rtol=0.0)  # type: ignore[operator]
 
 
@@ -320,7 +320,7 @@ def test_a_grid_is_read_at_the_luminance() -> None:
 def test_a_grid_is_read_where_the_pixel_lies() -> None:
     grid = torch.from_numpy(tiny.frames(13, 1, 1, 3, 4)).expand(1, 2, 3, 4)
     read = F.pixel_shuffle(guided.read_grid(grid, torch.zeros(1, 64, 3, 4)), guided.CELL)
-    torch.testing.assert_close(read, cascade.widen(grid[:, :1], guided.CELL), atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(read, _layers.widen(grid[:, :1], guided.CELL), atol=1e-5, rtol=0.0)
 
 
 def test_the_grid_can_turn_the_picture_round() -> None:
@@ -328,7 +328,7 @@ def test_the_grid_can_turn_the_picture_round() -> None:
     with torch.no_grad():
         module.get_parameter("grid.bias")[:4] = -2.0 * torch.linspace(-1.0, 1.0, 4)
         visible = frames(14, "guided", 1, 2, 2)
-        torch.testing.assert_close(module(visible), -cascade.luminance(visible), atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(module(visible), -_layers.luminance(visible), atol=1e-5, rtol=0.0)
 
 
 def test_guided_is_still_where_the_picture_is_flat() -> None:

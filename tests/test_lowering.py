@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from synthir.borders import PAD
-from synthir.generators.cascade import repeat_border
+from synthir.generators._layers import repeat_border
 from synthir.lowering import ATEN, Lowered, compared, graph_of
 from tests import tiny
 from tests.small import STRIDE, small

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthir import pipeline
+from synthir import attempts
 from synthir.backends import openvino
 from synthir.engine import open_engine, read_payload
 from synthir.errors import EngineOutput
@@ -43,7 +43,7 @@ def test_a_result_that_is_no_number_is_noticed_behind_the_clamp(bias: str, preci
             with pytest.raises(EngineOutput, match=f"{bias} to {bias}"):
                 engine.run(visible)
         with pytest.raises(EngineOutput, match="float32 makes it no better"):
-            pipeline.paint(engine, VISIBLE[0])
+            attempts.paint(engine, VISIBLE[0])
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from synthir import convert
+from synthir.attempts import paint
 from synthir.convert import Options
 from synthir.engine import Float32, check_batch, check_extent, failed
 from synthir.errors import EngineFailed, EngineIncompatible, EngineOutput, TooManyFailures
 from synthir.frames import UInt8, normalised
 from synthir.journal import REDONE, Journal, read_journal
 from synthir.manifest import MANIFEST, Converted, Job, read_manifest
-from synthir.pipeline import paint
 from synthir.specs import EngineSpec, Polarity, Precision
 from tests.datasets import converted, hand_made, place
 from tests.fake_engine import FakeEngine, fake_spec, red

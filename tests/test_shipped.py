@@ -5,13 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from synthir import shipped
+from synthir import SynthIR, shipped
 from synthir.checkpoint import load_model
 from synthir.compile import compare
 from synthir.engine import open_engine
 from synthir.errors import UnknownName
+from synthir.picture_sets import stylised
+from synthir.seen import seen_of
+from tests import tiny
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +56,15 @@ def test_the_shipped_engine_computes_what_the_shipped_weights_say(default_model:
         stated, found = engine.spec.agreement, compare(network, engine)
     assert stated and stated.pictures == found.pictures >= 3
     assert found.psnr_db > stated.psnr_db - 1.0  # dB; a CPU without bfloat16 computes in float32, which is nearer
+
+
+@pytest.mark.parametrize("size", [(64, 96), (75, 101)])
+def test_the_shipped_stylisation_is_the_arm_that_the_recipe_measures(size: tuple[int, int]) -> None:
+    rgb = tiny.pictures(5, 1, *size, 3)[0]
+    made = SynthIR.from_pretrained("analytic")(rgb)
+    assert np.abs(made.astype(int) - stylised(0)(rgb)).max() <= 1
+
+
+def test_the_shipped_stylisation_is_known_to_have_seen_nothing() -> None:
+    seen = seen_of("analytic")
+    assert seen and seen.visible.shape == seen.infrared.shape == (0, 256)

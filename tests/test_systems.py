@@ -13,7 +13,7 @@ from synthir import generators, objectives
 from synthir.checkpoint import load_model, load_state
 from synthir.errors import ConfigError, TrainingError
 from synthir.folders import load, names
-from synthir.generators import analytic, cascade, cgan_unet, cyclegan, guided, pix2pix
+from synthir.generators import _layers, analytic, cascade, cgan_unet, cyclegan, guided, pix2pix
 from synthir.loss_terms import COMPARING, comparisons
 from synthir.pairs import PairSource
 from synthir.perceptual import vgg19
@@ -373,5 +373,5 @@ def test_guided_starts_where_grayscale_stands() -> None:
     module = generators.build("guided", generators.settings_of("guided_s")[1]).eval()
     visible = torch.from_numpy(tiny.frames(1, 1, 3, 64, 64))
     with torch.no_grad():
-        torch.testing.assert_close(module(visible), cascade.luminance(visible), atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(module(visible), _layers.luminance(visible), atol=1e-5, rtol=0.0)
     assert guided.STRIDE == 32 and analytic.STRIDE >= 1

@@ -125,7 +125,7 @@ def test_every_system_that_can_be_trained_on_pairs_is_compared(recipe: ModuleTyp
         "train_cascade_lwir_s.toml",
         "train_cascade_nir_s.toml",
         "train_pix2pix_visible.toml",
-        "train_guided_g1.toml",
+        "train_cascade_g1.toml",
     }
     assert shipped - listed == apart | {"train_cgan_unet.toml"}  # that one wants a VGG-19 file
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cascade import widen
+from ._layers import widen
 
 STRIDE = 32
 THUMBNAIL = 4

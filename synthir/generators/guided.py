@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cascade import bilinear, conv, grow, head, luminance, patches, repeat_border, widen
+from ._layers import bilinear, conv, grow, head, luminance, patches, repeat_border, widen
 
 STRIDE = 32
 CELL = 8
