@@ -44,11 +44,6 @@ def vgg(name: str, layer: str = "") -> nn.Sequential:
     raise ConfigError(f"VGG-{name[3:]} has no such layer", where=layer, fix=f"choose one of {blocks}")
 
 
-def vgg19(layer: str = "") -> nn.Sequential:
-    """VGG-19 up to a layer, without weights: see vgg."""
-    return vgg("vgg19", layer)
-
-
 def load_vgg(path: Path, layer: str = "") -> nn.Sequential:
     """The network of a file up to `layer`, by default its last convolution; frozen, float32, on the CPU.
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from synthir.errors import ConfigError
-from synthir.perceptual import load_vgg, perceptual, vgg, vgg19
+from synthir.perceptual import load_vgg, perceptual, vgg
 from tests import tiny
 
 LAYER = "conv2_1"
@@ -20,7 +20,7 @@ LAYER = "conv2_1"
 def weights(layer: str = LAYER) -> dict[str, Tensor]:
     """Random weights up to a layer, named as torchvision names them."""
     rng = torch.Generator().manual_seed(0)
-    state = vgg19(layer).state_dict()
+    state = vgg("vgg19", layer).state_dict()
     drawn = {f"features.{name}": 0.1 * torch.randn(like.shape, generator=rng) for name, like in state.items()}
     return {**drawn, "classifier.0.bias": torch.zeros(3)}
 
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_default_is_the_first_36_of_torchvisions_features() -> None:
-    network = vgg19()
+    network = vgg("vgg19")
     # what torchvision's vgg19 lists: 64 64 M 128 128 M 256 x4 M 512 x4 M 512 x4
     kinds = "".join({nn.Conv2d: "c", nn.ReLU: "r", nn.MaxPool2d: "M"}[type(step)] for step in network)
     assert kinds == "crcrM" * 2 + "crcrcrcrM" * 2 + "crcrcrcr"
@@ -64,7 +64,7 @@ def test_an_unknown_layer_lists_the_known_ones() -> None:
     with pytest.raises(
         ConfigError, match=r"conv5_5: VGG-19 has no such layer\. Next: choose one of conv1_1 to conv1_2"
     ):
-        vgg19("conv5_5")
+        vgg("vgg19", "conv5_5")
 
 
 @pytest.mark.parametrize("form", ["pth", "legacy.pth", "safetensors"])

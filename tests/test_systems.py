@@ -16,7 +16,7 @@ from synthir.folders import load, names
 from synthir.generators import _layers, analytic, cascade, cgan_unet, cyclegan, guided, pix2pix
 from synthir.loss_terms import COMPARING, comparisons
 from synthir.pairs import PairSource
-from synthir.perceptual import vgg19
+from synthir.perceptual import vgg
 from synthir.sampling import Augmentation
 from synthir.specs import Band
 from synthir.systems import system_of
@@ -52,7 +52,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six drawn pairs of 256 pixels, and weights of VGG-19 that nobody trained."""
     folder = tiny.draw_pairs(tmp_path_factory.mktemp("pairs"), 6, size=256)
     torch.manual_seed(0)
-    network = vgg19().to_empty(device="cpu")
+    network = vgg("vgg19").to_empty(device="cpu")
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(0.0, 0.05)
