@@ -24,11 +24,11 @@ FORMAT = click.option("--format", "form", help="coco, yolo, voc or folder; detec
 
 
 def _mixture(context: click.Context, option: click.Parameter, said: str) -> float | str:
-    """`both`, or a share. Raises BadParameter."""
+    """`both`, `warmed`, or a share. Raises BadParameter."""
     try:
-        return said if said == "both" else float(said)
+        return said if said in ("both", "warmed") else float(said)
     except ValueError:
-        why = f"{said!r} is not known: it is both (every picture twice), or a share from 0 to 1"
+        why = f"{said!r} is not known: it is both or warmed (every picture twice), or a share from 0 to 1"
         raise click.BadParameter(why, context, option) from None
 
 
@@ -77,8 +77,9 @@ def _mixture(context: click.Context, option: click.Parameter, said: str) -> floa
     "--mix",
     default="0",
     callback=_mixture,
-    metavar="both|SHARE",
-    help="both: every picture twice, infrared and grayscale. Or the share of the pictures, 0 to 1, in grayscale.",
+    metavar="both|warmed|SHARE",
+    help="both: every picture twice, infrared and grayscale; warmed: grayscale with its labelled objects made warm. "
+    "Or the share of the pictures, 0 to 1, in grayscale.",
 )
 @click.option(
     "--max-side", default=0, metavar="PIXELS", help="Longest side the network sees; the result keeps its size."
@@ -159,9 +160,10 @@ def _converted(manifest: "Manifest", target: Path, as_json: bool) -> int:
     refused = [{"name": row.name, "code": row.code, "message": row.message} for row in manifest.refused]
     data = {"target": str(target), "format": manifest.job.format, "counts": manifest.counts, "refused": refused}
     kind = "infrared picture" if manifest.engine.planes == 1 else "colour picture"
-    grey = manifest.counts.get("grayscale", 0)
-    text = f"{target}: {console.many(len(manifest.pictures) - grey, kind)}, "
+    grey, warm = (manifest.counts.get(name, 0) for name in ("grayscale", "warmed"))
+    text = f"{target}: {console.many(len(manifest.pictures) - grey - warm, kind)}, "
     text += f"{grey} in grayscale, " if grey else ""
+    text += f"{warm} in grayscale with warm objects, " if warm else ""
     text += console.many(len(manifest.labels), "label file")
     text += f", {len(refused)} refused" if refused else ""
     again = sum(picture.redone for picture in manifest.pictures)

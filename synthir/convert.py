@@ -33,7 +33,7 @@ from .manifest import (
     manifest_bytes,
     refusal,
 )
-from .options import Options
+from .options import WARMED, Options
 from .picture_io import in_grayscale, write
 from .pipeline import Progress, pictures, threads
 from .plan import Plan
@@ -162,7 +162,8 @@ def manifest_of(
     lines = tuple(with_source(done[place], ref, plan) for ref, place in pairs if place in done)
     late = [(plan.images[index].place, refused[index]) for index in sorted(refused)]
     ledger = tuple(refusal(name, error) for name, error in [*plan.refused, *late])
-    grey = {"grayscale": sum(line.grayscale for line in lines)} if plan.options.mix else {}
+    grey = "warmed" if plan.options.mix == WARMED else "grayscale"
+    apart = {grey: sum(line.grayscale or line.warmed for line in lines)} if plan.options.mix else {}
     return Manifest(
         version=VERSION,
         synthetic=True,
@@ -170,7 +171,7 @@ def manifest_of(
         caution=CAUTION if plan.spec.planes == 1 else CAUTION_COLOURS,
         job=job,
         engine=plan.spec,
-        counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels), **grey},
+        counts={"pictures": len(lines), "refused": len(ledger), "labels": len(labels), **apart},
         notes=plan.dataset.notes,
         refused=ledger,
         labels=labels,
@@ -181,9 +182,10 @@ def manifest_of(
 def with_source(picture: Converted, ref: ImageRef, plan: Plan) -> Converted:
     """The manifest's line of a picture, with its place below the source root where that is another.
 
-    Whether it is in grayscale is asked again: the journal, which lines may come from, does not say.
+    Whether it is in grayscale, or warmed, is asked again: the journal, which lines may come from, does not say.
     """
     path, root = str(ref.path), f"{plan.dataset.root}/"
     source = path.removeprefix(root) if path.startswith(root) else ref.twin_of or ref.place
-    source, grey = source if source != picture.place else "", in_grayscale(ref, plan.options)
-    return msgspec.structs.replace(picture, source=source, grayscale=grey)
+    source = source if source != picture.place else ""
+    grey, warm = in_grayscale(ref, plan.options), plan.options.mix == WARMED
+    return msgspec.structs.replace(picture, source=source, grayscale=grey and not warm, warmed=grey and warm)

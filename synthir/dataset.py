@@ -81,7 +81,7 @@ class TwinFiles(NamedTuple):
 
 def _no_twins(twins: Twins) -> TwinFiles:
     """Stands in for formats that cannot name a copy. Raises UnrecognisedDataset."""
-    fix = "leave --mix both out, or write the labels as COCO, YOLO or VOC"
+    fix = "leave --mix out, or write the labels as COCO, YOLO or VOC"
     raise UnrecognisedDataset("pictures that stand twice", why="this format cannot name copies", fix=fix)
 
 

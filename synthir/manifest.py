@@ -61,11 +61,13 @@ class Converted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sha256: str
     source_sha256: str
     source: str = ""
-    """Place below the source where that is another: of other extensions, and of twins (`--mix both`)."""
+    """Place below the source where that is another: of other extensions, and of twins (`--mix both`, `warmed`)."""
     redone: bool = False
     """Computed again in float32, since the engine's own result was no infrared."""
     grayscale: bool = False
     """The picture's own luma, not infrared: `mix` asked for it."""
+    warmed: bool = False
+    """The picture's own luma with its labelled objects made warm: `--mix warmed`."""
 
 
 class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

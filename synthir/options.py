@@ -8,8 +8,8 @@ from .gpu_codec import CHOICES, CPU
 from .images import cannot_write
 from .specs import Band, EngineSpec, Polarity
 
-BOTH = "both"
-"""The mixture in which every picture stands twice."""
+BOTH, WARMED = "both", "warmed"
+"""The mixtures in which every picture stands twice: in grayscale too, or in grayscale with its objects made warm."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Options:
     """Bits a sample, 8 or 16; 16 fits png and tif."""
     polarity: Polarity = Polarity.WHITE_HOT
     """Which end of the grey scale is hot."""
-    mix: float | Literal["both"] = 0.0
-    """both: every picture twice, in infrared and as its own luma, each with its labels. Or the share of the pictures,
-    0 to 1, that are their luma in place of infrared; names decide which."""
+    mix: float | Literal["both", "warmed"] = 0.0
+    """both: every picture twice, in infrared and as its own luma, each with its labels. warmed: the same, and in the
+    luma labelled objects are warm (see warming.py). Or the share of the pictures, 0 to 1, that are their luma in place
+    of infrared; names decide which."""
     max_side: int = 0
     """Pixels the network sees at most on the longest side; the result keeps the picture's size. 0 is no limit."""
     batch: int = 0
@@ -81,7 +82,7 @@ def check_options(options: Options, spec: EngineSpec) -> None:
         *([f"channels {options.channels}"] if options.channels not in (1, 3) else []),
         *([f"decode {options.decode}"] if options.decode not in CHOICES else []),
         *([f"bit_depth {options.bit_depth}"] if options.bit_depth not in (8, 16) else []),
-        *([f"mix {options.mix}"] if options.mix != BOTH and not _is_share(options.mix) else []),
+        *([f"mix {options.mix}"] if options.mix not in (BOTH, WARMED) and not _is_share(options.mix) else []),
         *(f"{name} {value}" for name in ("max_side", "limit", "batch") if (value := getattr(options, name)) < 0),
         *([f"workers {options.workers}"] if options.workers < 1 else []),
         *([f"max_failures {options.max_failures}"] if options.max_failures < -1 else []),

@@ -5,6 +5,7 @@ What is wrong with one picture is returned, so that it costs that picture; what 
 
 import errno
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import cv2
@@ -26,8 +27,10 @@ from .frames import UInt8, from_network, grow, pad, shrink
 from .gpu_codec import Decode
 from .images import encode
 from .manifest import Converted
-from .options import Options
+from .options import WARMED, Options
 from .plan import Plan, check_fits
+from .specs import Polarity
+from .warming import warmed
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Grey:
-    """One decoded picture that is written as it is, in grey."""
+    """One decoded picture that is written in grey, without the engine."""
 
     luma: UInt8
     """(H, W)."""
     sha256: str
     """Of the file."""
+    warmed: bool = False
+    """Its labelled objects were made warm, so it is no photograph any more."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def load(plan: Plan, index: int, decode: Decode) -> Frame | Grey | SynthIRError:
         data = read(ref)
         rgb = decode(data, ref.where, (ref.width, ref.height) if ref.width and ref.height else None)
         if in_grayscale(ref, options):
-            return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256_bytes(data))
+            return grey(plan, ref, rgb, sha256_bytes(data))
         small = shrink(rgb, options.max_side)
         visible = pad(small, plan.spec.stride)
         check_fits(visible.shape[0], visible.shape[1], plan.spec, ref.where)
@@ -100,6 +105,16 @@ def load(plan: Plan, index: int, decode: Decode) -> Frame | Grey | SynthIRError:
         return error
     except (MemoryError, cv2.error) as error:
         return too_large(error, ref.where)
+
+
+def grey(plan: Plan, ref: ImageRef, rgb: UInt8, sha256: str) -> Grey:
+    """A picture that the engine does not see; how warm its objects are made is drawn by its name."""
+    if plan.options.mix != WARMED:
+        return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256)
+    rng = np.random.default_rng(int(sha256_bytes(ref.twin_of.encode(errors="surrogateescape"))[:16], 16))
+    objects = plan.objects.get(ref.twin_of, ())
+    boxes = [one.box for one in objects if not one.crowd and all(map(isfinite, one.box)) and min(one.box[2:]) > 0.0]
+    return Grey(warmed(rgb, boxes, rng), sha256, warmed=True)
 
 
 def read(ref: ImageRef) -> bytes:
@@ -130,17 +145,19 @@ def store(plan: Plan, index: int, origin: Origin, painted: Painted) -> Outcome:
 
 
 def store_grey(plan: Plan, index: int, grey: Grey) -> Outcome:
-    """Encode and write one picture in grey, whatever the polarity, or say why not. Raises NoSpace, TargetError."""
+    """Encode and write one picture in grey, or say why not; a photograph whatever the polarity. Raises NoSpace,
+    TargetError."""
     options, place = plan.options, plan.places[index]
-    levels = grey.luma.astype(np.uint16) * 257 if options.bit_depth == 16 else grey.luma
+    luma = 255 - grey.luma if grey.warmed and options.polarity == Polarity.BLACK_HOT else grey.luma
+    levels = luma.astype(np.uint16) * 257 if options.bit_depth == 16 else luma
     try:
-        data = encode(levels, Path(place).suffix, options.channels, synthetic=False)
+        data = encode(levels, Path(place).suffix, options.channels, synthetic=grey.warmed)
         write(plan.target / place, data)
     except UnsupportedPicture as error:
         return error
     except (MemoryError, cv2.error) as error:
         return too_large(error, plan.images[index].where)
-    return Converted(place, sha256_bytes(data), grey.sha256, grayscale=True)
+    return Converted(place, sha256_bytes(data), grey.sha256, grayscale=not grey.warmed, warmed=grey.warmed)
 
 
 def write(path: Path, data: bytes) -> None:

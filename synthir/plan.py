@@ -3,11 +3,11 @@
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, check_name
+from .dataset import PICTURE_ENDINGS, Dataset, ImageRef, Object, check_name
 from .engine import ways_out
 from .errors import (
     EngineIncompatible,
@@ -27,9 +27,9 @@ from .gpu_codec import resolved
 from .images import EXTENSIONS, cannot_write, ending
 from .journal import FOLDER, Standing, standing
 from .manifest import Converted, Job, job_of, label_hashes
-from .options import BOTH, DEFAULTS, Options, check_options
+from .options import DEFAULTS, WARMED, Options, check_options
 from .specs import EngineSpec
-from .twins import LONGEST_NAME, doubled
+from .twins import LONGEST_NAME, doubled, labelled
 
 BYTES_A_PIXEL = {"jpeg": 0.15, "png": 0.3, "tiff": 0.3, "bmp": 1.0, "webp": 0.3}
 """Low guesses for 8 bits and one channel: a job is refused for want of space only where it surely cannot fit."""
@@ -42,7 +42,7 @@ class Plan:
     """What a run will do."""
 
     dataset: Dataset
-    """As it was read; with `--mix both` every picture stands twice in it."""
+    """As it was read; with `--mix both` and `warmed` every picture stands twice in it."""
     target: Path
     spec: EngineSpec
     options: Options
@@ -60,6 +60,8 @@ class Plan:
     """What lies in the target."""
     estimated_bytes: int
     """A low guess of what will be written."""
+    objects: Mapping[str, Sequence[Object]]
+    """What is on each picture, by place; read where that shapes pictures (`--mix warmed`), else empty."""
 
     def renames(self) -> dict[str, str]:
         """Old place -> new place of the pictures whose extension changes."""
@@ -80,7 +82,8 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     options = replace(options, batch=options.batch or spec.usual_batch, decode=decode)
     check_apart(dataset, target)
     check_writable(target)
-    dataset = doubled(dataset) if options.mix == BOTH else dataset
+    dataset = doubled(dataset, options.mix) if isinstance(options.mix, str) else dataset
+    objects = labelled(dataset) if options.mix == WARMED else {}
     images, places, faults = choose(dataset, spec, options, ignores_case(target))
     refused = (*dataset.refused, *faults)
     check_failures(len(refused), options, refused[-1][1] if refused else None)
@@ -89,7 +92,7 @@ def plan(dataset: Dataset, target: Path, spec: EngineSpec, options: Options = DE
     pairs = zip(images, places, strict=True)
     estimate = int(sum(estimated(ref, place, options) for ref, place in pairs if place not in done))
     check_space(target, estimate)
-    return Plan(dataset, target, spec, options, images, places, refused, done, labels, found, estimate)
+    return Plan(dataset, target, spec, options, images, places, refused, done, labels, found, estimate, objects)
 
 
 def check_apart(dataset: Dataset, target: Path) -> None:
