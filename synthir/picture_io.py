@@ -113,7 +113,7 @@ def grey(plan: Plan, ref: ImageRef, rgb: UInt8, sha256: str) -> Grey:
         return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256)
     rng = np.random.default_rng(int(sha256_bytes(ref.twin_of.encode(errors="surrogateescape"))[:16], 16))
     objects = plan.objects.get(ref.twin_of, ())
-    boxes = [one.box for one in objects if not one.crowd and all(map(isfinite, one.box)) and min(one.box[2:]) > 0.0]
+    boxes = [one.box for one in objects if not one.crowd and all(map(isfinite, one.box))]
     return Grey(warmed(rgb, boxes, rng), sha256, warmed=True)
 
 

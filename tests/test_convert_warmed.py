@@ -40,7 +40,7 @@ def decoded(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
 def expected(path: Path, place: str, objects: list[Object]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The picture with the objects warm that have an area and are no crowd, as warm as its name says."""
     rng = np.random.default_rng(int(sha256(place.encode()).hexdigest()[:16], 16))
-    boxes = [one.box for one in objects if not one.crowd and one.box[2] > 0 and one.box[3] > 0]
+    boxes = [one.box for one in objects if not one.crowd]
     return warmed(decode(path.read_bytes(), ""), boxes, rng)
 
 
@@ -100,6 +100,16 @@ def test_objects_that_cannot_be_warm_cost_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         made, expected(tmp_path / "source/images/a.png", "images/a.png", [Object("person", (10.0, 8.0, 12.0, 20.0))])
     )
+
+
+def test_a_box_that_is_no_number_costs_nothing(tmp_path: Path) -> None:
+    rows = ["0 nan 0.5 0.2 0.5", "0 0.5 inf 0.2 0.5", "0 0.25 0.5 0.2 0.5"]
+    write_picture(tmp_path / "source/images/a.png", picture(3, 40, 60))
+    (tmp_path / "source/labels").mkdir()
+    (tmp_path / "source/labels/a.txt").write_text("\n".join(rows))
+    converted(read(tmp_path / "source", format="yolo"), tmp_path / "out", WARMED)
+    wanted = expected(tmp_path / "source/images/a.png", "images/a.png", [Object("0", (9.0, 10.0, 12.0, 20.0))])
+    np.testing.assert_array_equal(decoded(tmp_path / "out/images/a_warm.png"), wanted)
 
 
 def test_stopped_and_resumed_it_is_the_same(tmp_path: Path) -> None:
