@@ -5,7 +5,6 @@ What is wrong with one picture is returned, so that it costs that picture; what 
 
 import errno
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 import cv2
@@ -30,7 +29,7 @@ from .manifest import Converted
 from .options import WARMED, Options
 from .plan import Plan, check_fits
 from .specs import Polarity
-from .warming import warmed
+from .warming import boxes_of, warmed
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,12 @@ Outcome = Converted | SynthIRError
 
 def stays_visible(place: str, share: float) -> bool:
     """Whether a picture is one of a share, 0 to 1, that is written in grayscale; its name alone decides."""
-    return int(sha256_bytes(place.encode(errors="surrogateescape"))[:8], 16) < share * 16**8
+    return number_of(place, 8) < share * 16**8
+
+
+def number_of(place: str, digits: int) -> int:
+    """A number that a picture's name alone decides, of so many hexadecimal digits."""
+    return int(sha256_bytes(place.encode(errors="surrogateescape"))[:digits], 16)
 
 
 def in_grayscale(ref: ImageRef, options: Options) -> bool:
@@ -111,10 +115,8 @@ def grey(plan: Plan, ref: ImageRef, rgb: UInt8, sha256: str) -> Grey:
     """A picture that the engine does not see; how warm its objects are made is drawn by its name."""
     if plan.options.mix != WARMED:
         return Grey(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False), sha256)
-    rng = np.random.default_rng(int(sha256_bytes(ref.twin_of.encode(errors="surrogateescape"))[:16], 16))
-    objects = plan.objects.get(ref.twin_of, ())
-    boxes = [one.box for one in objects if not one.crowd and all(map(isfinite, one.box))]
-    return Grey(warmed(rgb, boxes, rng), sha256, warmed=True)
+    rng = np.random.default_rng(number_of(ref.twin_of, 16))
+    return Grey(warmed(rgb, boxes_of(plan.objects.get(ref.twin_of, ())), rng), sha256, warmed=True)
 
 
 def read(ref: ImageRef) -> bytes:

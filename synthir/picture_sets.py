@@ -120,8 +120,7 @@ def from_labels(pictures: Sequence[LabelledPicture]) -> Maker:
     def paint(number: int) -> UInt8:
         one = pictures[number]
         rgb = decode(one.path.read_bytes(), str(one.path), (one.width, one.height))
-        boxes = [thing.box for thing in one.objects if not thing.crowd]
-        return warming.warmed(rgb, boxes, np.random.default_rng(number))
+        return warming.warmed(rgb, warming.boxes_of(one.objects), np.random.default_rng(number))
 
     settings = (warming.WARMTH, warming.DETAIL, warming.SIDE, warming.SURE, warming.PERHAPS, warming.AROUND)
     return Maker(pictures, paint, f"warmed {settings}")

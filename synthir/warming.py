@@ -5,12 +5,13 @@ picture taken by night does not show it. So this is what a generator has to beat
 found by GrabCut (Rother, Kolmogorov and Blake 2004).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isfinite
 
 import cv2
 import numpy as np
 
-from .dataset import Box
+from .dataset import Box, Object
 from .images import UInt8
 from .metrics import Float64
 from .object_metrics import window
@@ -27,6 +28,11 @@ RIM = 0.05
 """An object's soft rim are the pixels that are more than this its own, and more than this what is around it."""
 LEAST = 0.1
 """Share of the ellipse in its box that an object fills at least; with less, GrabCut took it for its surroundings."""
+
+
+def boxes_of(objects: Iterable[Object]) -> list[Box]:
+    """The boxes of the objects that can be made warm: crowds are many, and what is no number is nowhere."""
+    return [one.box for one in objects if not one.crowd and all(map(isfinite, one.box))]
 
 
 def warmed(rgb: UInt8, boxes: Sequence[Box], rng: np.random.Generator) -> UInt8:
